@@ -1,0 +1,6 @@
+from . import sync
+from . import desk
+from . import apply
+from . import billing
+from . import odoo
+from . import insight
