@@ -1,0 +1,33 @@
+"""Vendor wire formats. Adding a vendor is adding a folder; nothing here names one.
+
+Each vendor folder is a Python package whose ``__init__`` offers ``CONNECTOR`` (an instance).
+"""
+
+import functools
+import importlib
+import pkgutil
+
+
+@functools.cache
+def _modules():
+    found = {}
+    for info in pkgutil.iter_modules(__path__):
+        if info.ispkg:
+            module = importlib.import_module(f"{__name__}.{info.name}")
+            found[module.CONNECTOR.code] = module.CONNECTOR
+    return found
+
+
+def connectors():
+    """Return ``{code: connector}`` of the vendors one can connect to."""
+    return {code: item for code, item in _modules().items() if not getattr(item, "host", "")}
+
+
+def packages(host):
+    """Return ``{code: package}`` of the packages on the platform of connector ``host``."""
+    return {code: item for code, item in _modules().items() if getattr(item, "host", "") == host}
+
+
+def get(code):
+    """Return the connector or package of that code. :raise KeyError: there is none"""
+    return _modules()[code]

@@ -1,0 +1,349 @@
+"""The connector contract: all that the engine knows of a vendor.
+
+A connector is plain Python without Odoo and without a database: it turns HTTP into records and records into HTTP.
+One folder a vendor. A package that lives on another vendor's platform (same login, client and limits) is a
+:class:`Package` with that vendor as its host: it only adds streams.
+
+Rules for every implementation
+* no state between calls except what the :class:`Session` carries; no module-level caches of tokens
+* every HTTP call goes through ``session.transport`` (time-outs, size limits, address check, redaction, rate budget)
+* failures are raised as the classes of :mod:`connectors.errors`
+* amounts are parsed as ``Decimal`` (``json.loads(..., parse_float=Decimal)``)
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Callable, Protocol
+
+UPSERT, DELETE, MERGE, HINT = "upsert", "delete", "merge", "hint"
+
+
+# --- what a connector declares ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialField:
+    """One value of an authentication method. ``secret`` ones are encrypted and never read back."""
+
+    code: str
+    label: str
+    secret: bool = False
+    required: bool = True
+    multiline: bool = False
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AuthMethod:
+    """``interactive`` means a person consents in the browser (authorize URL + callback)."""
+
+    code: str
+    label: str
+    fields: tuple[CredentialField, ...]
+    interactive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SettingField:
+    """A non-secret setting of a connection (base URL, API version, organisation id)."""
+
+    code: str
+    label: str
+    default: str = ""
+    required: bool = False
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSpec:
+    """One object type that can be read.
+
+    :param code: stable name, unique within the connector (``opportunity``)
+    :param object_type: the vendor's own object name (``Opportunity``), first half of a binding key
+    :param canonical_type: key of ``canonical.TYPES`` that its (whole) records become
+    :param parts: object types of the records that :meth:`Connector.split` makes of one record, when not itself
+    :param webhook: the vendor can notify changes of it
+    :param near_real_time: default freshness
+    :param interval_minutes: default poll interval
+    :param overlap_seconds: default overlap of the incremental cursor
+    """
+
+    code: str
+    label: str
+    object_type: str
+    canonical_type: str
+    sequence: int
+    parts: tuple[str, ...] = ()
+    webhook: bool = False
+    near_real_time: bool = False
+    interval_minutes: int = 15
+    overlap_seconds: int = 600
+    page_size: int = 500
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundSpec:
+    """One kind of write-back.
+
+    :param code: stable name, unique within the connector
+    :param canonical_type: key of ``canonical.OUTBOUND_TYPES``
+    :param object_types: external object types this write-back can update
+    :param batch_size: records per :meth:`Connector.push` call
+    """
+
+    code: str
+    label: str
+    canonical_type: str
+    object_types: tuple[str, ...]
+    batch_size: int = 50
+
+
+# --- what passes between engine and connector ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RawRecord:
+    """One external record in one version, as read.
+
+    :param version: text that sorts (byte-wise) in the order of the versions: an ISO UTC instant or a padded number;
+        empty when the vendor gives none
+    :param raw: JSON-ready value (dict); for ``DELETE`` it may be empty; for ``MERGE`` it holds ``{"winner": id}``
+    """
+
+    object_type: str
+    external_id: str
+    version: str
+    raw: Any
+    operation: str = UPSERT
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a read.
+
+    :param records: list of :class:`RawRecord`
+    :param cursor: JSON-ready dict to store with the records; the next call starts there
+    :param more: another page can be read at once
+    :param watermark: text for people: up to which moment the stream is known to be complete
+    """
+
+    records: list
+    cursor: dict
+    more: bool
+    watermark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One canonical record inside a raw record (a day of a weekly timecard)."""
+
+    object_type: str
+    external_id: str
+    canonical_type: str
+    raw: Any
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookDelivery:
+    """What a verified webhook request said.
+
+    :param delivery_id: the vendor's id of the delivery or event, for deduplication (a hash of the body when none)
+    :param records: list of ``(stream code, RawRecord)``; a ``HINT`` record means "re-read this record"
+    """
+
+    delivery_id: str
+    records: list
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookReply:
+    """The answer that the vendor expects once the delivery is stored."""
+
+    status: int = 200
+    body: bytes = b""
+    content_type: str = "text/plain; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class PushItem:
+    """One record to write back.
+
+    :param key: the message's idempotency key, the same at every attempt
+    :param values: the outbound canonical record (see ``OUTBOUND_TYPES`` and CONTRACT of ``billing_status``)
+    :param in_doubt: an earlier attempt may have taken effect: look before writing
+    """
+
+    key: str
+    object_type: str
+    external_id: str
+    values: dict
+    in_doubt: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PushResult:
+    """Outcome for one :class:`PushItem`: ``error`` is None on success.
+
+    :param written: False when the vendor already held these values (an echo or a lost answer)
+    :param version: the record's version after the write when known, so that the echo is recognised
+    """
+
+    key: str
+    error: Exception | None = None
+    written: bool = True
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of a connection test.
+
+    :param ok: True, False
+    :param message: what was found, and for a failure what to do
+    :param blocks: stream codes that cannot work until it is mended
+    """
+
+    code: str
+    label: str
+    ok: bool
+    message: str
+    blocks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An access token and what came with it.
+
+    :param data: JSON-ready dict: ``access_token``, ``instance_url`` ..., stored encrypted
+    :param rotated: credential values that replace the stored ones (a rotated refresh token)
+    :param expires_at: aware datetime, or None when the vendor does not say
+    """
+
+    data: dict
+    rotated: dict = field(default_factory=dict)
+    expires_at: datetime | None = None
+
+
+class TokenStore(Protocol):
+    """Given by the engine. One refresh at a time over all workers (row lock, re-read, commit before use)."""
+
+    def get(self) -> Token | None:
+        """Return the stored token, or None."""
+
+    def refresh(self, used: Token | None, authenticate: Callable[[dict], Token]) -> Token:
+        """Return a token newer than ``used``.
+
+        Takes the lock; if somebody has renewed it meanwhile returns that one, else calls
+        ``authenticate(credentials)`` and commits its result (with ``rotated``) before returning.
+        """
+
+
+@dataclass(slots=True)
+class Session:
+    """All that a connector may use while it works for one connection.
+
+    :param credentials: decrypted credential values of the chosen method (never log)
+    :param settings: non-secret settings by code
+    :param transport: :class:`connectors.transport.Transport`
+    :param tokens: :class:`TokenStore`
+    :param auth_method: code of the chosen :class:`AuthMethod`
+    :param memory: scratch space of this session only (describe results)
+    """
+
+    credentials: dict
+    settings: dict
+    transport: Any
+    tokens: TokenStore
+    auth_method: str
+    memory: dict = field(default_factory=dict)
+
+
+# --- what a connector does ----------------------------------------------------------------------------------------
+
+
+class Connector:
+    """Base of every vendor. Class attributes are its declaration; see ``docs/connectors``."""
+
+    code = ""
+    label = ""
+    auth_methods: tuple[AuthMethod, ...] = ()
+    settings: tuple[SettingField, ...] = ()
+    streams: tuple[StreamSpec, ...] = ()
+    outbound: tuple[OutboundSpec, ...] = ()
+    has_webhook = False
+    #: secrets of the webhook: credential field codes that may hold the current and the previous secret
+    webhook_secrets: tuple[CredentialField, ...] = ()
+    #: default budget of calls: (calls, per seconds)
+    rate_budget: tuple[int, int] = (25, 1)
+
+    def check(self, session: Session) -> list[Check]:
+        """Connection test: log in, read one record of each object, name each missing right."""
+        raise NotImplementedError
+
+    def fetch_page(self, session: Session, stream: StreamSpec, cursor: dict, options: dict) -> Page:
+        """Read the next page from ``cursor`` (empty dict: from the beginning).
+
+        :param options: ``page_size``, ``overlap_seconds``, ``new_run`` (True on the first page of a run: step back
+            by the overlap), ``since`` (ISO instant or "" - lower bound of a back-fill), ``backfill`` (bool)
+        """
+        raise NotImplementedError
+
+    def fetch_records(self, session: Session, stream: StreamSpec, external_ids: list[str]) -> list[RawRecord]:
+        """Read these records as they stand now; one that is gone comes back as ``DELETE``."""
+        raise NotImplementedError
+
+    def split(self, stream: StreamSpec, raw: Any, external_id: str) -> list[Part]:
+        """Return the canonical records inside ``raw``; by default the record itself."""
+        return [Part(stream.object_type, external_id, stream.canonical_type, raw)]
+
+    def default_mappings(self) -> dict:
+        """Return ``{stream code: {canonical field: rule}}``, read from a JSON file in the vendor's folder."""
+        raise NotImplementedError
+
+    def default_value_maps(self) -> dict:
+        """Return ``{domain: {source value: target code}}`` for domains whose targets are codes, not records."""
+        return {}
+
+    def verify_webhook(self, secrets: list[dict], settings: dict, headers: dict, body: bytes,
+                       now: datetime) -> WebhookDelivery:
+        """Check the raw body and return what it says.
+
+        :param secrets: current and, during rotation, previous secret values by field code
+        :raise SignatureError: not from this vendor; :raise PoisonError: authentic but unreadable
+        """
+        raise NotImplementedError
+
+    def webhook_reply(self, delivery: WebhookDelivery) -> WebhookReply:
+        return WebhookReply()
+
+    def push(self, session: Session, outbound: OutboundSpec, items: list[PushItem]) -> list[PushResult]:
+        """Write ``items`` (at most ``outbound.batch_size``) and return one result each, in any order.
+
+        Must be safe to repeat: read the target first, treat equal values as success without a write, and report a
+        different final value as :class:`connectors.errors.ConflictError`.
+        :raise TransientError, ConnectionRefusedByVendor: when the whole call failed
+        """
+        raise NotImplementedError
+
+    # interactive consent (auth methods with ``interactive=True``)
+
+    def authorize_url(self, settings: dict, credentials: dict, redirect_uri: str, state: str,
+                      code_challenge: str) -> str:
+        raise NotImplementedError
+
+    def exchange_code(self, session: Session, code: str, redirect_uri: str, code_verifier: str) -> Token:
+        raise NotImplementedError
+
+
+class Package:
+    """Streams on another vendor's platform. ``host`` is that connector's code; it gets the host's client.
+
+    A package has the same ``streams``, ``outbound``, ``fetch_page``, ``fetch_records``, ``split``,
+    ``default_mappings``, ``default_value_maps``, ``push`` and ``check`` as a connector, and no authentication.
+    """
+
+    code = ""
+    label = ""
+    host = ""
+    streams: tuple[StreamSpec, ...] = ()
+    outbound: tuple[OutboundSpec, ...] = ()
