@@ -1,0 +1,72 @@
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+from odoo.tools import SQL
+
+
+class PsaAudit(models.Model):
+    """Who or what did something that matters, with the values before and after. Rows are added and never change:
+    a trigger in the database refuses everything else, for every user and program.
+    """
+
+    _name = "psa.audit"
+    _description = "Audit Trail"
+    _order = "id desc"
+    _rec_name = "event"
+    _log_access = False
+
+    moment = fields.Datetime(required=True, readonly=True, index=True, default=fields.Datetime.now)
+    user_id = fields.Many2one("res.users", required=True, readonly=True, ondelete="restrict")
+    company_id = fields.Many2one("res.company", readonly=True, index=True, ondelete="restrict")
+    event = fields.Char(required=True, readonly=True, help="What was done: a short stable code like exception.waive.")
+    res_model = fields.Char("Record Type", readonly=True)
+    res_id = fields.Many2oneReference("Record", model_field="res_model", readonly=True)
+    before = fields.Json(readonly=True)
+    after = fields.Json(readonly=True)
+    reason = fields.Text(readonly=True)
+
+    _subject_idx = models.Index("(res_model, res_id)")
+
+    def init(self):
+        super().init()
+        self.env.cr.execute(SQL(
+            """
+            CREATE OR REPLACE FUNCTION psa_audit_refuse() RETURNS trigger LANGUAGE plpgsql AS $function$
+            BEGIN
+                RAISE EXCEPTION USING ERRCODE = 'restrict_violation',
+                    MESSAGE = 'psa_audit is append-only: ' || TG_OP || ' refused';
+            END
+            $function$;
+            DROP TRIGGER IF EXISTS psa_audit_append_only ON psa_audit;
+            CREATE TRIGGER psa_audit_append_only BEFORE UPDATE OR DELETE ON psa_audit
+                FOR EACH ROW EXECUTE FUNCTION psa_audit_refuse();
+            DROP TRIGGER IF EXISTS psa_audit_no_truncate ON psa_audit;
+            CREATE TRIGGER psa_audit_no_truncate BEFORE TRUNCATE ON psa_audit
+                FOR EACH STATEMENT EXECUTE FUNCTION psa_audit_refuse();
+            """
+        ))
+
+    def write(self, vals):
+        raise UserError(self.env._("The audit trail cannot be changed."))
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_never(self):
+        raise UserError(self.env._("The audit trail cannot be deleted."))
+
+    @api.model
+    def _log(self, entries):
+        """Add one row per entry, in the caller's transaction.
+
+        :param entries: list of dicts: ``event`` (required), ``res_model``, ``res_id``, ``before``, ``after``
+            (JSON-ready), ``reason``, ``company_id`` (default: the user's current company), ``user_id`` (default: the
+            user)
+        """
+        moment = fields.Datetime.now()
+        return self.sudo().create([
+            {
+                "moment": moment,
+                "user_id": self.env.uid,
+                "company_id": self.env.company.id,
+                **entry,
+            }
+            for entry in entries
+        ])

@@ -1,0 +1,220 @@
+from collections import defaultdict
+
+from odoo import fields, models
+from odoo.exceptions import AccessError, UserError
+from odoo.tools import SQL
+
+# Models whose records wait for an exception (``exception_id``, ``risk_amount``), and which of them still do.
+HOLDERS = {
+    "psa.message": SQL("state NOT IN ('done', 'skipped')"),
+    "psa.entry": SQL("TRUE"),
+}
+
+
+class PsaException(models.Model):
+    """Work on exceptions: what waits for them, how they end, and what a person can do."""
+
+    _inherit = "psa.exception"
+
+    # === BUSINESS: HOLDERS === #
+    def _holder_totals(self):
+        """Return ``{exception id: (count, {currency id: risk})}`` of what still waits, in one query a holder model."""
+        totals = {exception_id: [0, defaultdict(float)] for exception_id in self.ids}
+        for model_name, waiting in HOLDERS.items():
+            if model_name not in self.env:
+                continue
+            holder = self.env[model_name]
+            holder.flush_model()
+            for exception_id, currency_id, count, risk in self.env.execute_query(SQL(
+                """
+                SELECT holder.exception_id, company.currency_id, COUNT(*), SUM(holder.risk_amount)
+                  FROM %(table)s holder
+             LEFT JOIN res_company company ON company.id = holder.company_id
+                 WHERE holder.exception_id = ANY(%(ids)s) AND %(waiting)s
+              GROUP BY holder.exception_id, company.currency_id
+                """,
+                table=SQL.identifier(holder._table), ids=self.ids, waiting=waiting,
+            )):
+                totals[exception_id][0] += count
+                totals[exception_id][1][currency_id] += float(risk or 0.0)
+        return totals
+
+    def _refresh_amounts(self):
+        """Set count and money at risk from what waits now.
+
+        The row is always written: two lanes that each finish one of the last two holders then collide (serialization
+        failure, one is repeated) instead of each leaving the end to the other.
+        """
+        if not self:
+            return
+        self = self.sudo()
+        self.flush_recordset()
+        today = fields.Date.context_today(self)
+        values = []
+        for exception_id, (count, risks) in sorted(self._holder_totals().items()):
+            exception = self.browse(exception_id)
+            company = exception.company_id
+            risk = sum(
+                self.env["res.currency"].browse(currency_id or company.currency_id.id)
+                ._convert(amount, company.currency_id, company, today)
+                for currency_id, amount in risks.items()
+            )
+            values.append(SQL("(%s, %s, %s::numeric)", exception_id, count, company.currency_id.round(risk)))
+        self.env.execute_query(SQL(
+            """
+            UPDATE psa_exception exception
+               SET holder_count = total.holders,
+                   amount = CASE WHEN total.risk = 0 THEN exception.stated_amount ELSE total.risk END
+              FROM (VALUES %s) AS total(id, holders, risk)
+             WHERE exception.id = total.id
+            RETURNING exception.id
+            """,
+            SQL(", ").join(values),
+        ))
+        self.invalidate_recordset(["holder_count", "amount"])
+
+    def _close_if_released(self):
+        """Resolve the open ones among these that nothing waits for any more.
+
+        :return: the exceptions that were closed
+        """
+        still_open = self.sudo().filtered("is_open")
+        still_open._refresh_amounts()
+        released = still_open.filtered(lambda exception: not exception.holder_count)
+        released._close("resolved")
+        return released
+
+    def _close(self, state, reason=None):
+        """Set the end state, drop open activities and write the audit rows. No rights are checked here."""
+        self = self.sudo().filtered("is_open")
+        if not self:
+            return
+        before = {exception.id: exception.state for exception in self}
+        self.with_context(tracking_disable=True).write({
+            "state": state,
+            "closed_at": fields.Datetime.now(),
+            "closed_by_id": self.env.uid,
+            "close_reason": reason,
+        })
+        self.env["mail.activity"].search([("res_model", "=", self._name), ("res_id", "in", self.ids)]).unlink()
+        self.env["psa.audit"]._log([
+            {
+                "event": f"exception.{state}",
+                "res_model": self._name,
+                "res_id": exception.id,
+                "company_id": exception.company_id.id,
+                "before": {"state": before[exception.id], "amount": exception.amount},
+                "after": {"state": state},
+                "reason": reason,
+            }
+            for exception in self
+        ])
+
+    # === ACTIONS === #
+    def _check_open(self):
+        self.check_access("write")
+        if closed := self.filtered(lambda exception: not exception.is_open):
+            raise UserError(self.env._("“%s” is closed already.", closed[0].name))
+
+    def action_assign(self, user_id=None):
+        """Give these to a person (by default: to me), with an activity due when the exception is."""
+        self._check_open()
+        user = self.env["res.users"].browse(user_id) if user_id else self.env.user
+        self.write({"user_id": user.id})
+        for date_due, exceptions in self.grouped("date_due").items():
+            exceptions.activity_schedule(
+                "mail.mail_activity_data_todo",
+                date_deadline=date_due,
+                summary=self.env._("Solve this exception"),
+                user_id=user.id,
+            )
+
+    def action_retry(self):
+        """Send everything that waits for these on its way again; what still fails comes back to the same exception.
+
+        A connection's exception tries the connection instead: its work waits for the connection, not for a retry.
+        """
+        self._check_open()
+        self = self.sudo()
+        if connections := self.filtered(lambda exception: exception.category == "connection").connection_id:
+            connections.action_check()
+        count = self._release_holders("retry")
+        self.filtered(lambda exception: exception.is_open).write({"state": "retrying"})
+        self.env["psa.audit"]._log([
+            {
+                "event": "exception.retry",
+                "res_model": exception._name,
+                "res_id": exception.id,
+                "company_id": exception.company_id.id,
+                "before": {"holders": exception.holder_count, "amount": exception.amount},
+            }
+            for exception in self
+        ])
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "type": "success",
+                "message": self.env._("%s records go again. What still fails comes back here.", count),
+                "next": {"type": "ir.actions.client", "tag": "soft_reload"},
+            },
+        }
+
+    def _release_holders(self, how, reason=None):
+        """Retry or waive every record that waits for these.
+
+        :param how: ``retry`` or ``waive``
+        :return: number of records
+        """
+        count = 0
+        if "psa.message" in self.env:
+            messages = self.env["psa.message"].search([
+                ("exception_id", "in", self.ids), ("state", "not in", ("done", "skipped")),
+            ])
+            count += len(messages)
+            messages.action_waive(reason) if how == "waive" else messages.action_retry()
+        if "psa.entry" in self.env:
+            entries = self.env["psa.entry"].search([("exception_id", "in", self.ids)])
+            count += len(entries)
+            entries.action_waive(reason) if how == "waive" else entries.action_retry()
+        return count
+
+    def action_wait_for_source(self):
+        """Say that the source has been asked; it goes back to work when the source sends it again."""
+        self._check_open()
+        self.sudo().write({"state": "waiting_source"})
+
+    def action_waive(self, reason):
+        """Give up on what these hold, for good: their messages are skipped, their entries excluded from billing.
+
+        :param reason: why, kept with the exception and in the audit trail
+        :raise AccessError: a reviewer waives up to the company's limit; above it an approver is needed
+        """
+        self._check_open()
+        if not (reason or "").strip():
+            raise UserError(self.env._("Say why: a waived exception keeps its reason for ever."))
+        self._check_may_waive()
+        self.sudo()._release_holders("waive", reason)
+        self._close("waived", reason)
+        for exception in self.sudo():
+            exception._message_log(body=self.env._("Waived: %s", reason))
+
+    def _check_may_waive(self):
+        if self.env.su or self.env.user.has_group("psa_hub.group_approver"):
+            return
+        if not self.env.user.has_group("psa_hub.group_reviewer"):
+            raise AccessError(self.env._("Only reviewers and approvers may waive exceptions."))
+        for exception in self:
+            limit = exception.company_id.psa_waive_limit
+            if abs(exception.amount) > limit:
+                raise AccessError(self.env._(
+                    "“%(name)s” puts %(amount)s at risk; above %(limit)s an approver must waive it.",
+                    name=exception.name,
+                    amount=exception.currency_id.format(exception.amount),
+                    limit=exception.currency_id.format(limit),
+                ))
+
+    def write(self, vals):
+        if vals.get("user_id") and "state" not in vals:
+            self.filtered(lambda exception: exception.state == "new").sudo().write({"state": "assigned"})
+        return super().write(vals)
