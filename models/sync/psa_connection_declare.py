@@ -1,0 +1,57 @@
+from odoo import models
+from odoo.exceptions import ValidationError
+
+
+class PsaConnection(models.Model):
+    """From what a connector and its packages declare to settings, credentials and streams of a connection."""
+
+    _inherit = "psa.connection"
+
+    def _declare(self):
+        """Create what is declared and not there yet; archive the streams of packages that were switched off."""
+        for connection in self:
+            connection._declare_settings()
+            connection._declare_streams()
+
+    def _declare_settings(self):
+        Setting = self.env["psa.connection.setting"]
+        present = {(line.kind, line.code) for line in Setting.search([("connection_id", "=", self.id)])}
+        Setting.create([values for key, values in Setting._declared(self).items() if key not in present])
+
+    def _declare_streams(self):
+        wanted = self._declared_streams()
+        streams = self.env["psa.stream"].with_context(active_test=False).search([("connection_id", "=", self.id)])
+        present = {(stream.direction, stream.code): stream for stream in streams}
+        gone = streams.filtered(lambda item: item.active and (item.direction, item.code) not in wanted)
+        gone.active = False
+        back = streams.filtered(lambda item: not item.active and (item.direction, item.code) in wanted
+                                and item.provider_code != self.connector_code)
+        back.active = True
+        return streams.create([values for key, values in wanted.items() if key not in present])
+
+    def _declared_streams(self):
+        """Return ``{(direction, code): create values}``."""
+        wanted = {}
+        for provider_code, provider in self._providers().items():
+            for spec in provider.streams:
+                self._add_declared(wanted, "in", spec, {
+                    "provider_code": provider_code,
+                    "object_type": spec.object_type,
+                    "sequence": spec.sequence,
+                    "mode": "both" if spec.webhook else "poll",
+                    "near_real_time": spec.near_real_time,
+                    "interval_minutes": spec.interval_minutes,
+                    "overlap_seconds": spec.overlap_seconds,
+                    "page_size": spec.page_size,
+                    "freshness_minutes": max(60, 4 * spec.interval_minutes),
+                })
+            for spec in provider.outbound:
+                self._add_declared(wanted, "out", spec, {"provider_code": provider_code, "page_size": spec.batch_size})
+        return wanted
+
+    def _add_declared(self, wanted, direction, spec, values):
+        if (direction, spec.code) in wanted:
+            raise ValidationError(self.env._("Two packages declare the stream %s.", spec.code))
+        wanted[direction, spec.code] = {
+            "connection_id": self.id, "direction": direction, "code": spec.code, "name": spec.label,
+            "canonical_type": spec.canonical_type, **values}

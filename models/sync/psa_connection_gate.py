@@ -1,0 +1,24 @@
+from odoo import fields, models
+
+
+class PsaConnectionGate(models.Model):
+    """What all workers share about calling out for one connection: rate budget and circuit breaker.
+
+    A row of its own, written in short transactions of its own: see ``own_cursor``.
+    """
+
+    _name = "psa.connection.gate"
+    _description = "Connection Gate"
+    _log_access = False
+
+    connection_id = fields.Many2one("psa.connection", required=True, ondelete="cascade", readonly=True)
+    tokens = fields.Float(readonly=True, digits=(16, 6), help="Calls left in the bucket; below zero: promised ahead.")
+    refilled_at = fields.Datetime(readonly=True)
+    breaker_state = fields.Selection(
+        [("closed", "Working"), ("open", "Waiting"), ("half_open", "Trying")], required=True, default="closed",
+        readonly=True)
+    breaker_until = fields.Datetime(readonly=True)
+    breaker_reason = fields.Char(readonly=True)
+    last_success_at = fields.Datetime(readonly=True)
+
+    _connection_uniq = models.UniqueIndex("(connection_id)", "A connection has one gate.")

@@ -1,0 +1,96 @@
+from odoo import api, fields, models
+from odoo.exceptions import ValidationError
+
+from ... import connectors
+from ...connectors import canonical
+
+
+class PsaStream(models.Model):
+    """One object type of a connection, read or written."""
+
+    _name = "psa.stream"
+    _description = "Stream"
+    _order = "connection_id, direction, sequence, id"
+    _check_company_auto = True
+
+    # === FIELDS === #
+
+    connection_id = fields.Many2one("psa.connection", required=True, ondelete="cascade", index=True, readonly=True)
+    company_id = fields.Many2one(related="connection_id.company_id", store=True, index=True)
+    provider_code = fields.Char(required=True, readonly=True, help="Connector or package that declares the stream.")
+    code = fields.Char(required=True, readonly=True)
+    name = fields.Char(required=True)
+    object_type = fields.Char(readonly=True, help="The system's own name of the object; empty for write-backs.")
+    canonical_type = fields.Char(required=True, readonly=True)
+    direction = fields.Selection([("in", "Read"), ("out", "Write back")], required=True, readonly=True)
+    sequence = fields.Integer(default=10, help="Order within a batch: what others refer to comes first.")
+    lane = fields.Selection(
+        [("master", "Master data"), ("transaction", "Transactions"), ("outbound", "Write-back")],
+        compute="_compute_lane", store=True, precompute=True)
+    active = fields.Boolean(default=True)
+
+    mode = fields.Selection(
+        [("poll", "Poll"), ("webhook", "Webhook"), ("both", "Webhook and poll")], required=True, default="poll",
+        help="Webhook and poll: the system's notices are fast, the poll finds what they missed.")
+    near_real_time = fields.Boolean()
+    interval_minutes = fields.Integer(default=15, required=True)
+    overlap_seconds = fields.Integer(
+        default=600, required=True,
+        help="Each read steps back by this much, because systems commit records later than their time stamp says.")
+    page_size = fields.Integer(default=500, required=True)
+    page_limit = fields.Integer(default=1000, required=True, help="Pages per run; the next run goes on from there.")
+    cursor = fields.Json(readonly=True, copy=False)
+    watermark = fields.Char(readonly=True, copy=False, help="Up to which moment the stream is known to be complete.")
+    next_pull_at = fields.Datetime(copy=False, index=True)
+    last_pull_at = fields.Datetime(readonly=True, copy=False)
+    last_success_at = fields.Datetime(readonly=True, copy=False)
+    last_error = fields.Char(readonly=True, copy=False)
+
+    freshness_minutes = fields.Integer(default=60, required=True, help="Later than this, the stream is shown as late.")
+
+    backfill_state = fields.Selection(
+        [("none", "None"), ("running", "Running"), ("done", "Done")], required=True, default="none", readonly=True,
+        copy=False)
+    backfill_since = fields.Datetime(readonly=True, copy=False)
+    backfill_cursor = fields.Json(readonly=True, copy=False)
+    backfill_page_size = fields.Integer(default=200, required=True)
+
+    # === CONSTRAINTS === #
+
+    _code_uniq = models.Constraint(
+        "UNIQUE(connection_id, direction, code)", "Each stream exists once per connection and direction.")
+    _positive = models.Constraint(
+        "CHECK(interval_minutes > 0 AND overlap_seconds >= 0 AND page_size > 0 AND page_limit > 0 "
+        "AND backfill_page_size > 0 AND freshness_minutes > 0)",
+        "Interval, page size, page limit and freshness must be above zero, the overlap not below.")
+
+    @api.constrains("canonical_type", "direction")
+    def _check_canonical_type(self):
+        for stream in self:
+            known = canonical.TYPES if stream.direction == "in" else canonical.OUTBOUND_TYPES
+            if stream.canonical_type not in known:
+                raise ValidationError(self.env._("There is no record type %s.", stream.canonical_type))
+
+    # === COMPUTE === #
+
+    @api.depends("direction", "canonical_type")
+    def _compute_lane(self):
+        for stream in self:
+            if stream.direction == "out":
+                stream.lane = "outbound"
+            else:
+                stream.lane = canonical.TYPES[stream.canonical_type].lane
+
+    # === BUSINESS === #
+
+    def _provider(self):
+        """Return the connector or package that declares this stream."""
+        self.ensure_one()
+        return connectors.get(self.provider_code)
+
+    def _spec(self):
+        """Return the :class:`StreamSpec` or :class:`OutboundSpec` of this stream."""
+        self.ensure_one()
+        provider = self._provider()
+        return next(spec for spec in (provider.streams if self.direction == "in" else provider.outbound)
+                    if spec.code == self.code)
