@@ -125,22 +125,32 @@ class Page:
     :param cursor: JSON-ready dict to store with the records; the next call starts there
     :param more: another page can be read at once
     :param watermark: text for people: up to which moment the stream is known to be complete
+    :param reconcile: deletions may have gone unseen (the vendor's delete log is too short): every bound record of the
+        stream must be asked for again; one that is gone comes back from :meth:`Connector.fetch_records` as ``DELETE``
     """
 
     records: list
     cursor: dict
     more: bool
     watermark: str = ""
+    reconcile: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One canonical record inside a raw record (a day of a weekly timecard)."""
+    """One canonical record inside a raw record (a day of a weekly timecard).
+
+    :param external_id: the record's own id, or that id + ``:`` + something stable, so that the parts of a deleted
+        record are found by the prefix
+    :param void: nothing stands at this place now (a day without hours): it matters only where an earlier version left
+        a binding, and is dropped otherwise
+    """
 
     object_type: str
     external_id: str
     canonical_type: str
     raw: Any
+    void: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,10 +350,20 @@ class Package:
 
     A package has the same ``streams``, ``outbound``, ``fetch_page``, ``fetch_records``, ``split``,
     ``default_mappings``, ``default_value_maps``, ``push`` and ``check`` as a connector, and no authentication.
+    Its ``settings`` are kept on the host's connection; stream and outbound codes differ from the host's.
     """
 
     code = ""
     label = ""
     host = ""
+    settings: tuple[SettingField, ...] = ()
     streams: tuple[StreamSpec, ...] = ()
     outbound: tuple[OutboundSpec, ...] = ()
+
+    check = Connector.check
+    fetch_page = Connector.fetch_page
+    fetch_records = Connector.fetch_records
+    split = Connector.split
+    default_mappings = Connector.default_mappings
+    default_value_maps = Connector.default_value_maps
+    push = Connector.push
