@@ -41,6 +41,7 @@
         "views/psa_binding_views.xml",
         "views/psa_mapping_views.xml",
         "views/psa_value_map_views.xml",
+        "wizards/psa_exception_waive_views.xml",
         "views/psa_exception_views.xml",
         "views/psa_rate_views.xml",
         "views/psa_entry_views.xml",
