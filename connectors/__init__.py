@@ -8,8 +8,24 @@ import importlib
 import pkgutil
 
 
-@functools.cache
+_registered = {}
+
+
+def register(connector):
+    """Offer a connector or package that lives outside this folder: another add-on's, or a test's."""
+    _registered[connector.code] = connector
+
+
+def unregister(code):
+    _registered.pop(code, None)
+
+
 def _modules():
+    return {**_shipped(), **_registered}
+
+
+@functools.cache
+def _shipped():
     found = {}
     for info in pkgutil.iter_modules(__path__):
         if info.ispkg:
