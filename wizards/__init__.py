@@ -1,1 +1,2 @@
+from . import psa_billing_run
 from . import psa_exception_waive

@@ -1,0 +1,160 @@
+from odoo import api, fields, models
+from odoo.tools import SQL
+
+# Hours and units are kept to six decimals; the column is numeric, so that sums in the database are exact.
+QUANTITY_DIGITS = (16, 6)
+
+KINDS = [("time", "Time"), ("expense", "Expense"), ("milestone", "Milestone"), ("fee", "Fee")]
+STATES = [
+    ("waiting", "Waiting for Approval"),
+    ("approved", "Approved"),
+    ("held", "Held"),
+    ("excluded", "Excluded"),
+    ("withdrawn", "Withdrawn"),
+]
+# Why an entry is not (or no longer) billable. Each belongs to one state.
+REASONS = [
+    ("not_approved", "Not approved at the source yet"),
+    ("source_hold", "The source keeps it from billing for now"),
+    ("missing_rate", "No rate for this person or role on that date"),
+    ("no_line", "The contract has no line that can bill it"),
+    ("currency_mismatch", "Its currency is not the contract's"),
+    ("not_billable", "Not billable at the source"),
+    ("source_excluded", "The source excludes it from billing"),
+    ("source_billed", "Invoiced already according to the source"),
+    ("project_excluded", "Its project is excluded from billing"),
+    ("covered", "Covered by the fee of its contract line"),
+    ("waived", "Waived by a person"),
+    ("rejected", "Approval was withdrawn at the source"),
+    ("deleted", "Deleted at the source"),
+]
+
+
+class PsaEntry(models.Model):
+    """A billable event: hours, an expense, a milestone or a fee, priced by its contract.
+
+    ``quantity`` and ``amount`` are what is approved; ``allocated_*`` what stands on invoices (draft ones included,
+    posted credits deducted). The database keeps allocated between zero and approved, whatever the sign.
+    A change after billing does not touch them: it is kept as pending until an invoice is credited or a person accepts.
+    """
+
+    _name = "psa.entry"
+    _description = "Billable Entry"
+    _order = "work_date desc, id desc"
+    _check_company_auto = True
+
+    # === FIELDS === #
+    company_id = fields.Many2one("res.company", required=True, index=True, readonly=True, ondelete="restrict")
+    order_id = fields.Many2one(
+        "sale.order", "Contract", required=True, index=True, readonly=True, ondelete="restrict"
+    )
+    order_line_id = fields.Many2one(
+        "sale.order.line", "Contract Line", index="btree_not_null", readonly=True, ondelete="restrict"
+    )
+    project_id = fields.Many2one("project.project", index="btree_not_null", readonly=True, ondelete="set null")
+    partner_id = fields.Many2one("res.partner", "Customer", index="btree_not_null", readonly=True, ondelete="restrict")
+    kind = fields.Selection(KINDS, required=True, readonly=True)
+    work_date = fields.Date("Date", required=True, readonly=True)
+    employee_id = fields.Many2one("hr.employee", "Person", index="btree_not_null", readonly=True, ondelete="restrict")
+    role_id = fields.Many2one("psa.role", readonly=True, ondelete="restrict")
+    description = fields.Char(readonly=True)
+    quantity = fields.Float(digits=QUANTITY_DIGITS, readonly=True)
+    uom_id = fields.Many2one("uom.uom", "Unit", readonly=True, ondelete="restrict")
+    rate = fields.Monetary("Rate", readonly=True)
+    rate_id = fields.Many2one("psa.rate", "Rate Row", index="btree_not_null", readonly=True, ondelete="set null")
+    amount = fields.Monetary(readonly=True, help="Before tax, in the contract's currency, rounded once.")
+    currency_id = fields.Many2one("res.currency", required=True, readonly=True, ondelete="restrict")
+    state = fields.Selection(STATES, required=True, readonly=True, default="waiting", index=True)
+    reason = fields.Selection(REASONS, "Why Not Billed", readonly=True)
+    approved_at = fields.Datetime(readonly=True)
+    trace = fields.Json("Why This Amount", readonly=True)
+    billing_state = fields.Selection(
+        [("to_bill", "To Bill"), ("partly", "Partly Billed"), ("billed", "Billed")],
+        compute="_compute_billing_state",
+        store=True,
+    )
+    allocated_quantity = fields.Float("Billed Quantity", digits=QUANTITY_DIGITS, readonly=True, default=0.0)
+    allocated_amount = fields.Monetary("Billed", readonly=True, default=0.0)
+    allocation_ids = fields.One2many("psa.allocation", "entry_id", readonly=True)
+
+    # What the entry stands for; exactly one of them.
+    analytic_line_id = fields.Many2one("account.analytic.line", "Timesheet", readonly=True, ondelete="set null")
+    milestone_id = fields.Many2one("project.milestone", readonly=True, ondelete="set null")
+    expense_id = fields.Many2one("hr.expense", readonly=True, ondelete="set null")
+    fee_line_id = fields.Many2one("sale.order.line", "Fee Line", readonly=True, ondelete="set null")
+
+    exception_id = fields.Many2one("psa.exception", index="btree_not_null", readonly=True, ondelete="set null")
+    risk_amount = fields.Monetary(
+        "Money at Risk", currency_field="company_currency_id", readonly=True, help="In the company's currency."
+    )
+    company_currency_id = fields.Many2one(related="company_id.currency_id", string="Company Currency")
+    source_amount = fields.Monetary(readonly=True, help="What the source would bill. Evidence only.")
+
+    # A change that came after billing.
+    pending_change = fields.Selection(
+        [("changed", "Changed"), ("rejected", "Rejected"), ("deleted", "Deleted")],
+        "Changed After Billing",
+        readonly=True,
+        index="btree_not_null",
+    )
+    pending_quantity = fields.Float(digits=QUANTITY_DIGITS, readonly=True)
+    pending_amount = fields.Monetary(readonly=True)
+    pending_trace = fields.Json(readonly=True)
+
+    _analytic_line_uniq = models.UniqueIndex("(analytic_line_id) WHERE analytic_line_id IS NOT NULL")
+    _milestone_uniq = models.UniqueIndex("(milestone_id) WHERE milestone_id IS NOT NULL")
+    _expense_uniq = models.UniqueIndex("(expense_id) WHERE expense_id IS NOT NULL")
+    _fee_line_uniq = models.UniqueIndex("(fee_line_id) WHERE fee_line_id IS NOT NULL")
+    _backlog_idx = models.Index("(order_id, work_date) WHERE billing_state IN ('to_bill', 'partly')")
+    _amount_law = models.Constraint(
+        """CHECK (
+            COALESCE(allocated_amount, 0) BETWEEN LEAST(COALESCE(amount, 0), 0) AND GREATEST(COALESCE(amount, 0), 0)
+        )""",
+        "More would be billed, or credited, than is approved (amount).",
+    )
+    _quantity_law = models.Constraint(
+        """CHECK (
+            COALESCE(allocated_quantity, 0)
+            BETWEEN LEAST(COALESCE(quantity, 0), 0) AND GREATEST(COALESCE(quantity, 0), 0)
+        )""",
+        "More would be billed, or credited, than is approved (quantity).",
+    )
+
+    # === COMPUTE === #
+    @api.depends("amount", "quantity", "allocated_amount", "allocated_quantity")
+    def _compute_billing_state(self):
+        for entry in self:
+            if not entry.allocated_amount and not entry.allocated_quantity:
+                entry.billing_state = "to_bill"
+            elif entry.allocated_amount == entry.amount and entry.allocated_quantity == entry.quantity:
+                entry.billing_state = "billed"
+            else:
+                entry.billing_state = "partly"
+
+    @api.depends("kind", "work_date", "employee_id", "description")
+    def _compute_display_name(self):
+        labels = dict(self._fields["kind"]._description_selection(self.env))
+        for entry in self:
+            what = entry.employee_id.sudo().name if entry.kind == "time" else entry.description
+            entry.display_name = f"{labels[entry.kind]} {entry.work_date} {what or ''}".strip()
+
+    # === BUSINESS === #
+    @api.model
+    def _psa_held_by_order(self, order_ids):
+        """Return ``{order id: money kept from billing}`` in the orders' currencies, one query.
+
+        An entry without a price counts with what the source would bill.
+        """
+        self.flush_model(["order_id", "state", "amount", "allocated_amount", "source_amount"])
+        return {
+            order_id: float(held)
+            for order_id, held in self.env.execute_query(SQL(
+                """
+                SELECT order_id, SUM(COALESCE(NULLIF(amount, 0), source_amount, 0) - COALESCE(allocated_amount, 0))
+                  FROM psa_entry
+                 WHERE order_id = ANY(%s) AND state IN ('waiting', 'held')
+              GROUP BY order_id
+                """,
+                list(order_ids),
+            ))
+        }

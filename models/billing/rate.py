@@ -1,0 +1,111 @@
+from odoo import api, fields, models
+from odoo.exceptions import ValidationError
+
+# From the most to the least specific: the first scope with a rate on the work date gives the price.
+SCOPES = [
+    ("contract_person_role", "Contract, person and role"),
+    ("contract_person", "Contract and person"),
+    ("contract_role", "Contract and role"),
+    ("customer_role", "Customer and role"),
+    ("company_role", "Company and role"),
+]
+
+
+class PsaRate(models.Model):
+    """The price of one hour, before tax, in one scope and between two dates (both included).
+
+    Two rates of one scope and currency never overlap in time: the database refuses it. Which scope wins is fixed
+    (:data:`SCOPES`), never "the highest rate".
+    """
+
+    _name = "psa.rate"
+    _description = "Billing Rate"
+    _order = "company_id, order_id, partner_id, employee_id, role_id, date_from desc, id"
+    _check_company_auto = True
+
+    # === FIELDS === #
+    company_id = fields.Many2one(
+        "res.company", required=True, index=True, default=lambda self: self.env.company, ondelete="cascade"
+    )
+    order_id = fields.Many2one(
+        "sale.order", "Contract", index="btree_not_null", check_company=True, ondelete="cascade"
+    )
+    partner_id = fields.Many2one(
+        "res.partner", "Customer", index="btree_not_null", ondelete="cascade", help="A rate for all its contracts."
+    )
+    employee_id = fields.Many2one("hr.employee", "Person", index="btree_not_null", ondelete="restrict")
+    role_id = fields.Many2one("psa.role", "Role", index="btree_not_null", ondelete="restrict", check_company=True)
+    amount = fields.Monetary("Rate per Hour", required=True)
+    currency_id = fields.Many2one(
+        "res.currency",
+        required=True,
+        compute="_compute_currency_id",
+        store=True,
+        readonly=False,
+        precompute=True,
+        ondelete="restrict",
+    )
+    date_from = fields.Date("From", help="First work date at this rate. Empty: since ever.")
+    date_to = fields.Date("To", help="Last work date at this rate. Empty: open.")
+    scope = fields.Selection(SCOPES, compute="_compute_scope", store=True, precompute=True)
+    source = fields.Char(help="Where the rate comes from, for example an assignment at the source.")
+
+    _no_overlap = models.Constraint(
+        """EXCLUDE USING gist (
+            int4range(company_id, company_id, '[]') WITH =,
+            int4range(COALESCE(order_id, 0), COALESCE(order_id, 0), '[]') WITH =,
+            int4range(COALESCE(partner_id, 0), COALESCE(partner_id, 0), '[]') WITH =,
+            int4range(COALESCE(employee_id, 0), COALESCE(employee_id, 0), '[]') WITH =,
+            int4range(COALESCE(role_id, 0), COALESCE(role_id, 0), '[]') WITH =,
+            int4range(currency_id, currency_id, '[]') WITH =,
+            daterange(date_from, date_to, '[]') WITH &&
+        )""",
+        "There is already a rate for the same contract, customer, person and role at that time.",
+    )
+    _dates_ordered = models.Constraint(
+        "CHECK (date_to IS NULL OR date_from IS NULL OR date_to >= date_from)", "A rate cannot end before it starts."
+    )
+    _not_negative = models.Constraint("CHECK (amount >= 0)", "A rate cannot be negative.")
+    _known_scope = models.Constraint(
+        """CHECK (
+            (order_id IS NOT NULL AND partner_id IS NULL AND (employee_id IS NOT NULL OR role_id IS NOT NULL))
+            OR (order_id IS NULL AND employee_id IS NULL AND role_id IS NOT NULL)
+        )""",
+        "A rate is for a contract and a person or role, for a customer and a role, or for the company and a role.",
+    )
+
+    # === COMPUTE === #
+    @api.depends("order_id.currency_id", "company_id")
+    def _compute_currency_id(self):
+        for rate in self:
+            rate.currency_id = rate.order_id.currency_id or rate.currency_id or rate.company_id.currency_id
+
+    @api.depends("order_id", "partner_id", "employee_id", "role_id")
+    def _compute_scope(self):
+        for rate in self:
+            if rate.order_id and rate.employee_id:
+                rate.scope = "contract_person_role" if rate.role_id else "contract_person"
+            elif rate.order_id:
+                rate.scope = "contract_role"
+            else:
+                rate.scope = "customer_role" if rate.partner_id else "company_role"
+
+    @api.depends("order_id", "partner_id", "employee_id", "role_id", "amount", "currency_id")
+    def _compute_display_name(self):
+        for rate in self:
+            parts = (
+                rate.order_id.name, rate.partner_id.name, rate.employee_id.sudo().name, rate.role_id.name,
+                rate.currency_id.format(rate.amount),
+            )
+            rate.display_name = " / ".join(part for part in parts if part)
+
+    @api.constrains("order_id", "currency_id")
+    def _check_currency(self):
+        for rate in self:
+            if rate.order_id and rate.order_id.currency_id != rate.currency_id:
+                raise ValidationError(self.env._(
+                    "The rate is in %(rate)s but the contract %(contract)s is in %(currency)s.",
+                    rate=rate.currency_id.name,
+                    contract=rate.order_id.name,
+                    currency=rate.order_id.currency_id.name,
+                ))

@@ -1,0 +1,7 @@
+from odoo import fields, models
+
+
+class ResConfigSettings(models.TransientModel):
+    _inherit = "res.config.settings"
+
+    psa_allow_self_approval = fields.Boolean(related="company_id.psa_allow_self_approval", readonly=False)
