@@ -5,3 +5,9 @@ from . import psa_connection_gate
 from . import psa_credential
 from . import psa_stream
 from . import res_company
+from . import psa_message
+from . import psa_binding
+from . import psa_mapping
+from . import psa_mapping_line
+from . import psa_stream_mapping
+from . import psa_value_map

@@ -1,0 +1,43 @@
+from odoo import fields, models
+
+TRANSFORMS = [
+    ("none", "None"),
+    ("strip", "Strip blanks"),
+    ("upper", "Upper case"),
+    ("lower", "Lower case"),
+    ("date_of_instant", "Date of a time stamp"),
+    ("negate", "Change the sign"),
+    ("percent_to_ratio", "Percent to ratio"),
+    ("boolean_not", "True becomes false"),
+    ("join_lines", "Join a list into lines"),
+]
+OWNERS = [
+    ("source", "Source"),
+    ("odoo", "Odoo"),
+    ("source_until_edit", "Source until edited in Odoo"),
+]
+
+
+class PsaMappingLine(models.Model):
+    """Where one canonical field comes from."""
+
+    _name = "psa.mapping.line"
+    _description = "Field Map Line"
+    _order = "mapping_id, sequence, id"
+
+    mapping_id = fields.Many2one("psa.mapping", required=True, index=True, ondelete="cascade")
+    sequence = fields.Integer(default=10)
+    canonical_field = fields.Char("Field", required=True, help="Dotted for a field of a line: lines.quantity.")
+    path = fields.Char(
+        help="JMESPath over the raw record, for a field of a line over the raw line. Empty: the constant.")
+    constant = fields.Char(help="The value when there is no path, or when the path finds nothing.")
+    transform = fields.Selection(TRANSFORMS, required=True, default="none")
+    required = fields.Boolean(help="A record without it is held, although the record type could do without.")
+    refers_to = fields.Char("Refers To", help="Object type at the source that a link points to.")
+    owner = fields.Selection(
+        OWNERS, required=True, default="source",
+        help="Who wins when the record exists: the source, Odoo (the field is set once), or the source until a person "
+             "changes the field in Odoo.")
+
+    _field_uniq = models.Constraint(
+        "UNIQUE(mapping_id, canonical_field)", "Each field has one line in a version.")
