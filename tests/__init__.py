@@ -1,0 +1,2 @@
+from . import test_exception
+from . import test_audit

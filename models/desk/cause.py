@@ -50,7 +50,7 @@ class PsaExceptionCause(models.Model):
         currency = self.env.company.currency_id
         today = fields.Date.context_today(self)
         groups = self.env["psa.exception"]._read_group(
-            [("cause_id", "in", self.ids), ("state", "in", OPEN_STATES)],
+            [("cause_id", "in", self.ids), ("state", "in", OPEN_STATES), ("company_id", "in", self.env.companies.ids)],
             ["cause_id", "company_id"],
             ["__count", "amount:sum", "first_seen:min", "user_id:count"],
         )
@@ -73,7 +73,8 @@ class PsaExceptionCause(models.Model):
     def _search_has_open(self, operator, value):
         if operator != "in":
             return NotImplemented
-        groups = self.env["psa.exception"]._read_group([("state", "in", OPEN_STATES)], ["cause_id"])
+        groups = self.env["psa.exception"]._read_group(
+            [("state", "in", OPEN_STATES), ("company_id", "in", self.env.companies.ids)], ["cause_id"])
         domain = Domain("id", "in", [cause.id for (cause,) in groups])
         if set(value) == {True}:
             return domain
@@ -112,5 +113,5 @@ class PsaExceptionCause(models.Model):
     def action_retry_all(self):
         """Retry every open exception of these causes that the user may see."""
         return self.env["psa.exception"].search([
-            ("cause_id", "in", self.ids), ("state", "in", OPEN_STATES),
+            ("cause_id", "in", self.ids), ("state", "in", OPEN_STATES), ("company_id", "in", self.env.companies.ids),
         ]).action_retry()

@@ -60,6 +60,7 @@ class PsaException(models.Model):
     )
     is_open = fields.Boolean(compute="_compute_is_open", search="_search_is_open")
     company_id = fields.Many2one("res.company", required=True, readonly=True, index=True)
+    connection_id = fields.Many2one("psa.connection", readonly=True, index="btree_not_null")
     currency_id = fields.Many2one("res.currency", required=True, readonly=True)
     amount = fields.Monetary(
         "Money at Risk", readonly=True, aggregator="sum",
@@ -205,8 +206,6 @@ class PsaException(models.Model):
             "currency_id", "amount", "state", "date_due", "holder_count", "first_seen", "last_seen",
             "create_uid", "create_date", "write_uid", "write_date",
         ]
-        if "connection_id" not in self._fields:
-            columns.remove("connection_id")
         values = []
         for key in sorted(rows):  # one order for all transactions: no deadlock
             row = rows[key]

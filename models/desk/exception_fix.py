@@ -51,7 +51,9 @@ class PsaException(models.Model):
         return self._open_list("psa.entry", [("exception_id", "=", self.id)], self.env._("Entries"))
 
     def _fix_connection(self):
-        return self._fix_record()
+        if not self.connection_id:
+            return self._fix_record()
+        return self._open_form("psa.connection", self.connection_id.id, self.connection_id.name)
 
     def _fix_value_map(self):
         return self._fix_record()
