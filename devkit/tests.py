@@ -1,0 +1,214 @@
+"""`./dev test`: lint, pure tests and the tests in Odoo side by side, and one closing line."""
+
+import json
+import signal
+import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .browser import browser
+from .database import InstallComplaint, addon_template, clone_data, fresh_copy
+from .lint import lint_checks
+from .odoo_link import addons_link
+from .odoo_source import odoo_source
+from .paths import ADDON, REPO, cache, clone_folder, clone_id, lock
+from .postgres import server
+from .python_env import python_env
+from .run_odoo import OdooRun, cpu_count
+from .say import Problem, say
+
+SELECTING = ("-k", "-m", "--lf", "--last-failed", "--ff", "--deselect", "--pdb", "--collect-only", "--co")
+INTERACTIVE = ("-s", "--pdb", "--trace", "--capture=no")
+NO_TESTS = 5  # pytest's exit code
+_printing = threading.Lock()
+
+
+@dataclass
+class Outcome:
+    """What one part of the run found; parts add up."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    notes: list = field(default_factory=list)
+
+    def __add__(self, other):
+        return Outcome(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped,
+                       self.notes + other.notes)
+
+
+@dataclass
+class Selection:
+    """What the command line asks for: pytest options, and paths sorted by what runs them."""
+
+    options: list
+    pure: list
+    odoo: list
+    everything: bool
+
+    @classmethod
+    def parse(cls, arguments):
+        options, pure, odoo = [], [], []
+        for argument in arguments:
+            path, *rest = argument.split("::")
+            found = next((base / path for base in (Path.cwd(), REPO) if path and (base / path).exists()), None)
+            if argument.startswith("-") or found is None or (options and options[-1] in ("-k", "-m", "-p", "-o")):
+                options.append(argument)
+                continue
+            found = found.resolve()
+            if not found.is_relative_to(REPO):
+                raise Problem(f"{argument} is outside this checkout: name a file or folder below tests.")
+            inside = found.relative_to(REPO)
+            is_pure = inside.is_relative_to("tests/pure")
+            (pure if is_pure else odoo).append("::".join([str(inside), *rest]))
+            if inside in (Path("tests"), Path(".")):
+                pure.append("tests/pure")
+        selecting = any(option.split("=")[0] in SELECTING or option.startswith(("-k", "-m")) for option in options)
+        everything = not (pure or odoo or selecting)
+        if not (pure or odoo):
+            pure, odoo = ["tests/pure"], ["tests"]
+        return cls(options, pure, odoo, everything)
+
+
+def run_tests(arguments, long=False, shards=0):
+    """Run what is asked for.
+
+    :param arguments: pytest options and paths
+    :param long: also the tests marked `long`
+    :param shards: processes for the tests in Odoo; 0 = one per core
+    :return: exit code
+    """
+    selection = Selection.parse(arguments)
+    if long:
+        selection.options.append("--long")
+    interactive = any(option in INTERACTIVE for option in selection.options)
+    if interactive:
+        shards = 1
+    with lock(f"test-{clone_id()}", "it tests this checkout"), ThreadPoolExecutor(4) as pool:
+        # What is fetched is fetched side by side; lint and pure tests start as soon as Python's packages are there
+        fetched = [pool.submit(odoo_source), pool.submit(browser)] if selection.odoo else []
+        python_env()
+        early = []
+        if selection.everything:
+            early.append(pool.submit(run_lint))
+        if selection.pure:
+            early.append(pool.submit(run_pure, selection))
+        if interactive:
+            for part in early:
+                part.result()
+        total = Outcome()
+        if selection.odoo:
+            for part in fetched:
+                part.result()
+            total += run_in_odoo(selection, shards or min(cpu_count(), 4), interactive)
+        for part in early:
+            total += part.result()
+    return close(total, selection)
+
+
+def close(total, selection):
+    """Print what went wrong, then the closing line; a skipped test fails the run."""
+    for note in total.notes:
+        print(note)
+    if total.skipped:
+        print("A skipped test fails the run: a test that did not run has proved nothing.")
+    if not (total.passed or total.failed or total.skipped):
+        print("No test matched: " + " ".join(selection.options + selection.pure + selection.odoo))
+    print(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped", flush=True)
+    return 0 if total.passed and not (total.failed or total.skipped) else 1
+
+
+def run_lint():
+    outcome = Outcome()
+    for name, findings in lint_checks():
+        if findings:
+            outcome += Outcome(failed=1, notes=[f"lint: {name} failed\n{findings}"])
+        else:
+            outcome += Outcome(passed=1)
+    say(f"lint: {outcome.passed} checks passed, {outcome.failed} failed")
+    return outcome
+
+
+def run_pure(selection):
+    return run_pytest("pure", [
+        "-c", REPO / "tests/pure/pytest.ini", "--rootdir", REPO, "-p", "no:odoo", *selection.options, *selection.pure,
+    ], environment=None, folder=REPO)
+
+
+def run_in_odoo(selection, shards, interactive):
+    """Install the add-on, then run its tests in `shards` processes, each with a database of its own."""
+    running = server()
+    try:
+        template = addon_template(running)
+    except InstallComplaint as complaint:
+        return Outcome(failed=1, notes=[str(complaint)])
+    addon = addons_link() / ADDON
+    paths = [addon / path for path in selection.odoo]
+
+    def shard(index):
+        purpose = f"test{index}"
+        run = OdooRun(running, fresh_copy(running, purpose, template), purpose, clone_data())
+        return run_pytest(f"odoo {index + 1}", [
+            "-c", addon / "pyproject.toml", "--rootdir", addon, "--ignore", addon / "tests/pure",
+            "--odoo-config", run.config(), "--odoo-database", run.database, "--odoo-http",
+            "--share", f"{index}/{shards}", *selection.options, *paths,
+        ], environment=run.environment() | {"PYTHONWARNINGS": "default"}, folder=addon, interactive=interactive)
+
+    with ThreadPoolExecutor(shards) as pool:
+        outcomes = list(pool.map(shard, range(shards)))
+    return sum(outcomes, Outcome(passed=1))  # the installation without a complaint is a test of its own
+
+
+def run_pytest(name, arguments, *, environment, folder, interactive=False):
+    """Run pytest and turn its report into an outcome; its lines are shown as they come."""
+    report = clone_folder() / f"report-{name.replace(' ', '-')}.json"
+    report.unlink(missing_ok=True)
+    durations = cache() / "durations.json"
+    command = [
+        python_env(), "-m", "pytest", "-p", "devkit.pytest_plugin", "--report-file", report,
+        "--durations-file", durations, "-o", f"cache_dir={clone_folder() / 'pytest' / name.replace(' ', '-')}",
+        "-q", "--tb=short", "--no-header", *arguments,
+    ]
+    process = subprocess.Popen(
+        list(map(str, command)), cwd=folder, env=environment,
+        **({} if interactive else {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE,
+                                   "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}),
+    )
+    try:
+        if not interactive:
+            for line in process.stdout:
+                with _printing:
+                    print(f"{name} | {line}", end="", flush=True)
+        code = process.wait()
+    except BaseException:
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+        raise
+    if not report.is_file():
+        return Outcome(failed=1, notes=[f"{name}: pytest ended with {code} before it could report"])
+    found = json.loads(report.read_text())
+    remember_durations(durations, found["seconds"])
+    notes = [f"failed: {test}" for test in found["failures"]]
+    notes += [f"skipped: {test}: {why}" for test, why in found["skips"].items()]
+    if code not in (0, 1, NO_TESTS):
+        notes.append(f"{name}: pytest ended with {code}")
+        found["failed"] = max(found["failed"], 1)
+    elif code == 1:
+        found["failed"] = max(found["failed"], 1)
+    return Outcome(found["passed"], found["failed"], found["skipped"], notes)
+
+
+def remember_durations(path, seconds):
+    """Keep the seconds of each class for the next run's shares."""
+    if not seconds:
+        return
+    with lock("durations"):
+        known = json.loads(path.read_text()) if path.is_file() else {}
+        known |= {name: round(value, 2) for name, value in seconds.items()}
+        scratch = path.with_suffix(".new")
+        scratch.write_text(json.dumps(known, indent=0, sort_keys=True))
+        scratch.replace(path)
+
+

@@ -1,0 +1,116 @@
+"""The developer program's own parts that need neither network nor Odoo."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from devkit import apt, paths
+from devkit.sharing import share_out
+from devkit.tests import Selection
+
+REPO = Path(__file__).resolve().parents[2]
+
+
+def test_one_line_sources():
+    entries = apt.parse_one_line(
+        "# deb http://old.example/debian buster main\n"
+        "deb [arch=amd64 signed-by=/usr/share/keyrings/k.gpg] http://mirror.example/debian bookworm main contrib\n"
+        "deb-src http://mirror.example/debian bookworm main\n"
+        "deb http://mirror.example/debian trixie main # comment\n"
+    )
+    assert entries == [
+        {"uri": "http://mirror.example/debian", "suite": "bookworm", "components": ["main", "contrib"],
+         "keyring": "/usr/share/keyrings/k.gpg"},
+        {"uri": "http://mirror.example/debian", "suite": "trixie", "components": ["main"], "keyring": None},
+    ]
+
+
+def test_deb822_sources():
+    entries = apt.parse_deb822(
+        "Types: deb deb-src\n"
+        "# an older mirror\n"
+        "URIs: http://mirror.example/debian\n"
+        "Suites: bookworm bookworm-updates\n"
+        "Components: main\n"
+        "Signed-By: /usr/share/keyrings/k.gpg\n"
+        "\n"
+        "Types: deb\n"
+        "Enabled: no\n"
+        "URIs: http://off.example/debian\n"
+        "Suites: sid\n"
+        "Components: main\n"
+        "\n"
+        "Types: deb\n"
+        "URIs: http://inline.example/debian\n"
+        "Suites: sid\n"
+        "Components: main\n"
+        "Signed-By:\n"
+        " -----BEGIN PGP PUBLIC KEY BLOCK-----\n"
+        " .\n"
+    )
+    assert [(entry["uri"], entry["suite"], entry["keyring"]) for entry in entries] == [
+        ("http://mirror.example/debian", "bookworm", "/usr/share/keyrings/k.gpg"),
+        ("http://mirror.example/debian", "bookworm-updates", "/usr/share/keyrings/k.gpg"),
+        ("http://inline.example/debian", "sid", None),
+    ]
+
+
+def test_mirror_skips_suites_of_others(tmp_path):
+    keyring = tmp_path / "k.gpg"
+    keyring.touch()
+    (tmp_path / "sources.list.d").mkdir()
+    (tmp_path / "sources.list.d/vendor.list").write_text("deb http://vendor.example/apt stable-vendor main\n")
+    (tmp_path / "sources.list").write_text(f"deb [signed-by={keyring}] http://mirror.example/debian trixie main\n")
+    assert apt.debian_mirror(tmp_path) == ("http://mirror.example/debian", str(keyring))
+
+
+def test_no_mirror_says_what_to_do(tmp_path):
+    (tmp_path / "sources.list.d").mkdir()
+    with pytest.raises(apt.Problem, match="ODOO_HOME"):
+        apt.debian_mirror(tmp_path)
+
+
+def test_shares_are_complete_disjoint_and_balanced():
+    durations = {"a": 30.0, "b": 20.0, "c": 10.0, "d": 1.0}
+    shares = share_out(list("edcba"), durations, 2)
+    assert sorted(set.union(*shares)) == list("abcde")
+    assert not set.intersection(*shares)
+    assert "a" in shares[0]
+    assert {"b", "c"} <= shares[1]
+    assert shares == share_out(list("abcde"), durations, 2)
+
+
+def test_a_folder_is_built_whole_or_not_at_all(tmp_path):
+    final = tmp_path / "thing"
+    (tmp_path / ".thing.building-left").mkdir()
+    with pytest.raises(FileExistsError), paths.built_whole(final) as scratch:
+        (scratch / "half").mkdir()
+        (scratch / "half").mkdir()
+    assert list(tmp_path.iterdir()) == []
+    with paths.built_whole(final) as scratch:
+        (scratch / "file").write_text("whole")
+    assert (final / "file").read_text() == "whole"
+    assert [path.name for path in tmp_path.iterdir()] == ["thing"]
+
+
+def test_selection_sorts_paths_and_keeps_options():
+    selection = Selection.parse(["-k", "webhook", "tests/pure/test_devkit.py::test_one_line_sources", "-x"])
+    assert selection.options == ["-k", "webhook", "-x"]
+    assert selection.pure == ["tests/pure/test_devkit.py::test_one_line_sources"]
+    assert selection.odoo == []
+    assert not selection.everything
+    assert Selection.parse([]).everything
+    assert Selection.parse(["-v"]).everything
+
+
+def test_help_needs_nothing_but_python(tmp_path):
+    environment = {"PATH": os.environ["PATH"], "PSA_HUB_CACHE": str(tmp_path / "cache")}
+    for command in ([], ["test"], ["lint"]):
+        done = subprocess.run([sys.executable, "-S", REPO / "dev", *command, "--help"], env=environment, timeout=60,
+                              capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert "usage:" in done.stdout
+    assert not (tmp_path / "cache").exists()
