@@ -4,3 +4,4 @@ from . import exception_work
 from . import exception_fix
 from . import audit
 from . import res_company
+from . import res_config_settings

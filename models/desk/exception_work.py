@@ -16,13 +16,14 @@ class PsaException(models.Model):
 
     _inherit = "psa.exception"
 
+    psa_message_ids = fields.One2many("psa.message", "exception_id", "Messages", readonly=True)
+    entry_ids = fields.One2many("psa.entry", "exception_id", "Entries", readonly=True)
+
     # === BUSINESS: HOLDERS === #
     def _holder_totals(self):
         """Return ``{exception id: (count, {currency id: risk})}`` of what still waits, in one query a holder model."""
         totals = {exception_id: [0, defaultdict(float)] for exception_id in self.ids}
         for model_name, waiting in HOLDERS.items():
-            if model_name not in self.env:
-                continue
             holder = self.env[model_name]
             holder.flush_model()
             for exception_id, currency_id, count, risk in self.env.execute_query(SQL(
@@ -166,18 +167,14 @@ class PsaException(models.Model):
         :param how: ``retry`` or ``waive``
         :return: number of records
         """
-        count = 0
-        if "psa.message" in self.env:
-            messages = self.env["psa.message"].search([
-                ("exception_id", "in", self.ids), ("state", "not in", ("done", "skipped")),
-            ])
-            count += len(messages)
-            messages.action_waive(reason) if how == "waive" else messages.action_retry()
-        if "psa.entry" in self.env:
-            entries = self.env["psa.entry"].search([("exception_id", "in", self.ids)])
-            count += len(entries)
-            entries.action_waive(reason) if how == "waive" else entries.action_retry()
-        return count
+        messages = self.env["psa.message"].search([
+            ("exception_id", "in", self.ids), ("state", "not in", ("done", "skipped")),
+        ])
+        entries = self.env["psa.entry"].search([("exception_id", "in", self.ids)])
+        for holders in (messages, entries):
+            if holders:
+                holders.action_waive(reason) if how == "waive" else holders.action_retry()
+        return len(messages) + len(entries)
 
     def action_wait_for_source(self):
         """Say that the source has been asked; it goes back to work when the source sends it again."""
