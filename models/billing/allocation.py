@@ -1,6 +1,16 @@
-from odoo import fields, models
+from odoo import api, fields, models
+from odoo.tools import SQL
 
 from .entry import QUANTITY_DIGITS
+
+# The sums on the entries follow the allocations inside the database, whoever writes them; the CHECKs of psa_entry
+# then refuse what would bill or credit too much. Statement triggers: one update for any number of rows.
+_COUNTED = """(kind = 'invoice' AND state IN ('draft', 'posted')) OR (kind = 'credit' AND state = 'posted')"""
+_TRIGGERS = {
+    "insert": ("REFERENCING NEW TABLE AS new_rows", "new_rows", None),
+    "update": ("REFERENCING NEW TABLE AS new_rows OLD TABLE AS old_rows", "new_rows", "old_rows"),
+    "delete": ("REFERENCING OLD TABLE AS old_rows", None, "old_rows"),
+}
 
 
 class PsaAllocation(models.Model):
@@ -13,12 +23,16 @@ class PsaAllocation(models.Model):
     _description = "Billing Allocation"
     _order = "id"
 
+    # === FIELDS === #
     entry_id = fields.Many2one("psa.entry", required=True, index=True, readonly=True, ondelete="restrict")
     company_id = fields.Many2one(related="entry_id.company_id", store=True, index=True, precompute=True)
     move_line_id = fields.Many2one(
         "account.move.line", "Invoice Line", required=True, index=True, readonly=True, ondelete="restrict"
     )
     move_id = fields.Many2one("account.move", "Invoice", required=True, index=True, readonly=True, ondelete="restrict")
+    origin_line_id = fields.Many2one(
+        "account.move.line", "Credits the Line", index="btree_not_null", readonly=True, ondelete="restrict"
+    )
     kind = fields.Selection([("invoice", "Invoice"), ("credit", "Credit Note")], required=True, readonly=True)
     state = fields.Selection(
         [("draft", "Draft"), ("posted", "Posted"), ("cancel", "Cancelled")],
@@ -33,3 +47,105 @@ class PsaAllocation(models.Model):
     _line_entry_uniq = models.Constraint(
         "UNIQUE (move_line_id, entry_id)", "An entry stands on an invoice line only once."
     )
+
+    def init(self):
+        for event, (tables, new_rows, old_rows) in _TRIGGERS.items():
+            parts = []
+            if new_rows:
+                parts.append(f"SELECT entry_id, quantity, amount FROM {new_rows} WHERE {_COUNTED}")
+            if old_rows:
+                parts.append(f"SELECT entry_id, -quantity, -amount FROM {old_rows} WHERE {_COUNTED}")
+            # pylint: disable=sql-injection
+            self.env.cr.execute(f"""
+                CREATE OR REPLACE FUNCTION psa_allocation_{event}() RETURNS trigger LANGUAGE plpgsql AS $body$
+                BEGIN
+                    UPDATE psa_entry entry
+                       SET allocated_quantity = COALESCE(entry.allocated_quantity, 0) + delta.quantity,
+                           allocated_amount = COALESCE(entry.allocated_amount, 0) + delta.amount
+                      FROM (
+                          SELECT entry_id, SUM(quantity) AS quantity, SUM(amount) AS amount
+                            FROM ({" UNION ALL ".join(parts)}) AS part(entry_id, quantity, amount)
+                        GROUP BY entry_id
+                          HAVING SUM(quantity) <> 0 OR SUM(amount) <> 0
+                      ) AS delta
+                     WHERE entry.id = delta.entry_id;
+                    RETURN NULL;
+                END $body$;
+                DROP TRIGGER IF EXISTS psa_allocation_{event} ON psa_allocation;
+                CREATE TRIGGER psa_allocation_{event} AFTER {event.upper()} ON psa_allocation {tables}
+                    FOR EACH STATEMENT EXECUTE FUNCTION psa_allocation_{event}();
+            """)
+
+    # === CRUD: the cache follows what the database did === #
+    @api.model_create_multi
+    def create(self, vals_list):
+        allocations = super().create(vals_list)
+        allocations._refresh_entries(allocations.entry_id)
+        return allocations
+
+    def write(self, vals):
+        result = super().write(vals)
+        self._refresh_entries(self.entry_id)
+        return result
+
+    def unlink(self):
+        entries = self.entry_id
+        result = super().unlink()
+        self._refresh_entries(entries)
+        return result
+
+    def _refresh_entries(self, entries):
+        """Make the ORM see the sums that the triggers wrote."""
+        if not entries:
+            return
+        sums = ["allocated_quantity", "allocated_amount"]
+        self.flush_model()
+        entries.invalidate_recordset(sums)
+        entries.modified(sums)
+
+    # === BUSINESS === #
+    @api.model
+    def _of_moves(self, moves):
+        return self.sudo().search([("move_id", "in", moves.ids)])
+
+    def _follow_moves(self):
+        """Take the state of the invoices, then let entries, timesheets and proposals follow."""
+        for state, allocations in self.grouped(lambda allocation: allocation.move_id.state).items():
+            allocations.filtered(lambda allocation: allocation.state != state).write({"state": state})
+        self.entry_id._after_allocation()
+
+    @api.model
+    def _latest_invoices(self, entries):
+        """Return ``{entry id: account.move id}`` of the invoice on which each entry stands now. One query."""
+        self.flush_model()
+        entries.flush_model(["allocated_quantity", "allocated_amount"])
+        return dict(self.env.execute_query(SQL(
+            """
+            SELECT DISTINCT ON (allocation.entry_id) allocation.entry_id, allocation.move_id
+              FROM psa_allocation allocation
+              JOIN psa_entry entry ON entry.id = allocation.entry_id
+             WHERE allocation.entry_id = ANY(%s)
+               AND allocation.kind = 'invoice' AND allocation.state <> 'cancel'
+               AND (entry.allocated_quantity <> 0 OR entry.allocated_amount <> 0)
+          ORDER BY allocation.entry_id, allocation.id DESC
+            """,
+            entries.ids,
+        )))
+
+
+class PsaEntry(models.Model):
+    _inherit = "psa.entry"
+
+    def _after_allocation(self):
+        """Let the timesheets' own invoice link tell what the ledger says, and settle what was waiting for it."""
+        entries = self.sudo()
+        invoices = self.env["psa.allocation"].sudo()._latest_invoices(entries)
+        moves = {}
+        for entry in entries.filtered("analytic_line_id"):
+            timesheet, move_id = entry.analytic_line_id, invoices.get(entry.id, False)
+            if timesheet.timesheet_invoice_id.id != move_id:
+                moves.setdefault(move_id, []).append(timesheet.id)
+        for move_id, timesheet_ids in moves.items():
+            self.env["account.analytic.line"].sudo().browse(timesheet_ids).write({"timesheet_invoice_id": move_id})
+        entries._settle_pending()
+        entries._mark_proposals()

@@ -1,6 +1,8 @@
 from odoo import api, fields, models
 from odoo.tools import SQL
 
+# Prices of an hour may be parts of a day's price.
+RATE_DIGITS = (16, 6)
 # Hours and units are kept to six decimals; the column is numeric, so that sums in the database are exact.
 QUANTITY_DIGITS = (16, 6)
 
@@ -60,7 +62,7 @@ class PsaEntry(models.Model):
     description = fields.Char(readonly=True)
     quantity = fields.Float(digits=QUANTITY_DIGITS, readonly=True)
     uom_id = fields.Many2one("uom.uom", "Unit", readonly=True, ondelete="restrict")
-    rate = fields.Monetary("Rate", readonly=True)
+    rate = fields.Float(digits=RATE_DIGITS, readonly=True, help="Price of one hour or unit, before tax.")
     rate_id = fields.Many2one("psa.rate", "Rate Row", index="btree_not_null", readonly=True, ondelete="set null")
     amount = fields.Monetary(readonly=True, help="Before tax, in the contract's currency, rounded once.")
     currency_id = fields.Many2one("res.currency", required=True, readonly=True, ondelete="restrict")
@@ -88,7 +90,13 @@ class PsaEntry(models.Model):
         "Money at Risk", currency_field="company_currency_id", readonly=True, help="In the company's currency."
     )
     company_currency_id = fields.Many2one(related="company_id.currency_id", string="Company Currency")
-    source_amount = fields.Monetary(readonly=True, help="What the source would bill. Evidence only.")
+    source_amount = fields.Monetary(
+        currency_field="source_currency_id", readonly=True, help="What the source would bill. Evidence only."
+    )
+    source_currency_id = fields.Many2one("res.currency", readonly=True, ondelete="restrict")
+    message_id = fields.Many2one(
+        "psa.message", "Message", index="btree_not_null", readonly=True, ondelete="set null", help="What said so last."
+    )
 
     # A change that came after billing.
     pending_change = fields.Selection(
@@ -97,9 +105,13 @@ class PsaEntry(models.Model):
         readonly=True,
         index="btree_not_null",
     )
-    pending_quantity = fields.Float(digits=QUANTITY_DIGITS, readonly=True)
-    pending_amount = fields.Monetary(readonly=True)
-    pending_trace = fields.Json(readonly=True)
+    pending_quantity = fields.Float("New Quantity", digits=QUANTITY_DIGITS, readonly=True)
+    pending_amount = fields.Monetary("New Amount", readonly=True)
+    pending_spec = fields.Json(readonly=True, help="What the source says now; taken over when billing allows it.")
+
+    # What the source was told last about its billing (see account_move_status.py).
+    status_sequence = fields.Integer(readonly=True, default=0)
+    status_hash = fields.Char(readonly=True)
 
     _analytic_line_uniq = models.UniqueIndex("(analytic_line_id) WHERE analytic_line_id IS NOT NULL")
     _milestone_uniq = models.UniqueIndex("(milestone_id) WHERE milestone_id IS NOT NULL")
@@ -150,7 +162,10 @@ class PsaEntry(models.Model):
             order_id: float(held)
             for order_id, held in self.env.execute_query(SQL(
                 """
-                SELECT order_id, SUM(COALESCE(NULLIF(amount, 0), source_amount, 0) - COALESCE(allocated_amount, 0))
+                SELECT order_id, SUM(
+                           COALESCE(NULLIF(amount, 0), source_amount * (source_currency_id = currency_id)::int, 0)
+                           - COALESCE(allocated_amount, 0)
+                       )
                   FROM psa_entry
                  WHERE order_id = ANY(%s) AND state IN ('waiting', 'held')
               GROUP BY order_id

@@ -27,7 +27,7 @@ class PsaProposalLine(models.Model):
     role_id = fields.Many2one(related="entry_id.role_id")
     order_line_id = fields.Many2one(related="entry_id.order_line_id")
     description = fields.Char(related="entry_id.description")
-    rate = fields.Monetary(related="entry_id.rate")
+    rate = fields.Float(related="entry_id.rate")
     reserved = fields.Boolean(
         readonly=True, help="Decided to be billed by an open proposal: no other proposal may take it."
     )

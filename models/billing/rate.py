@@ -1,6 +1,8 @@
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
+from .entry import RATE_DIGITS
+
 # From the most to the least specific: the first scope with a rate on the work date gives the price.
 SCOPES = [
     ("contract_person_role", "Contract, person and role"),
@@ -35,7 +37,7 @@ class PsaRate(models.Model):
     )
     employee_id = fields.Many2one("hr.employee", "Person", index="btree_not_null", ondelete="restrict")
     role_id = fields.Many2one("psa.role", "Role", index="btree_not_null", ondelete="restrict", check_company=True)
-    amount = fields.Monetary("Rate per Hour", required=True)
+    amount = fields.Float("Rate per Hour", digits=RATE_DIGITS, required=True, help="Before tax.")
     currency_id = fields.Many2one(
         "res.currency",
         required=True,

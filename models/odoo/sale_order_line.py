@@ -1,4 +1,4 @@
-from odoo import fields, models
+from odoo import api, fields, models
 
 BILLING_METHODS = [
     ("time_material", "Time and Materials"),
@@ -19,3 +19,39 @@ class SaleOrderLine(models.Model):
     psa_role_id = fields.Many2one(
         "psa.role", "Role Sold", check_company=True, help="Time of this role is billed on this line."
     )
+
+    @api.model
+    def _psa_ensure_expense_lines(self, orders):
+        """Give each of ``orders`` a line that expenses are billed on.
+
+        Ordered quantity and price are zero: only what is spent counts, and the order's total stays what was sold.
+
+        :return: the new lines
+        """
+        product = self.env.ref("psa_hub.product_expense")
+        return self.sudo().with_context(sale_no_log_for_new_lines=True).create([
+            {
+                "order_id": order.id,
+                "product_id": product.id,
+                "name": product.with_context(lang=order.partner_id.lang).name,
+                "product_uom_qty": 0.0,
+                "price_unit": 0.0,
+                "technical_price_unit": 0.0,
+                "psa_billing_method": "expense",
+                "sequence": 900,
+            }
+            for order in orders
+        ])
+
+    def _psa_follow_expenses(self):
+        """Set the delivered quantity of expense lines to what is approved, in one query."""
+        totals = {
+            line.id: quantity
+            for line, quantity in self.env["psa.entry"].sudo()._read_group(
+                [("order_line_id", "in", self.ids), ("state", "=", "approved")], ["order_line_id"], ["quantity:sum"]
+            )
+        }
+        for line in self.sudo():
+            quantity = totals.get(line.id, 0.0)
+            if line.qty_delivered_method == "manual" and line.qty_delivered != quantity:
+                line.qty_delivered = quantity
