@@ -8,7 +8,6 @@ import contextlib
 import hashlib
 import hmac
 from datetime import datetime, timedelta
-from unittest.mock import patch
 
 from .. import connectors
 from ..connectors import base, errors
@@ -175,5 +174,10 @@ class FakePackage(base.Package):
 @contextlib.contextmanager
 def registered(*items):
     """Offer ``items`` beside the real connectors while the block runs."""
-    with patch.dict(connectors._modules(), {item.code: item for item in items}):
+    for item in items:
+        connectors.register(item)
+    try:
         yield
+    finally:
+        for item in items:
+            connectors.unregister(item.code)

@@ -61,6 +61,8 @@ class PsaConnection(models.Model):
         readonly=True, copy=False, required=True, default=lambda self: self._current_database_uuid(),
         help="The connection works in the database it was made in, and in no copy of it.")
 
+    read_since = fields.Datetime(
+        help="A first read starts with records changed since then; empty: from the beginning.")
     webhook_token = fields.Char(
         required=True, readonly=True, copy=False, default=lambda self: secrets.token_urlsafe(32),
         groups="psa_hub.group_administrator")
@@ -72,7 +74,7 @@ class PsaConnection(models.Model):
         string="Backlog Limit", default=50_000, required=True,
         help="With more messages than this waiting to be worked on, deliveries are answered 429 with Retry-After.")
     backfill_backlog_limit = fields.Integer(
-        string="Back-fill Backlog", default=2_000, required=True,
+        string="Back-fill Backlog", default=5_000, required=True,
         help="A back-fill reads no further while more of its messages than this wait, so that it does not starve "
              "live traffic.")
 
@@ -80,6 +82,7 @@ class PsaConnection(models.Model):
                                 precompute=True, help="Rate budget: at most this many calls ...")
     rate_seconds = fields.Integer(string="Per Seconds", compute="_compute_defaults", store=True, readonly=False,
                                   precompute=True, help="... in this many seconds, over all workers.")
+    breaker_kind = fields.Selection(related="gate_ids.breaker_kind")
     gate_ids = fields.One2many("psa.connection.gate", "connection_id", readonly=True)
     breaker_state = fields.Selection(related="gate_ids.breaker_state")
     breaker_until = fields.Datetime(related="gate_ids.breaker_until", string="Next Attempt")
@@ -146,6 +149,7 @@ class PsaConnection(models.Model):
 
     def _inverse_settings(self):
         self.env["psa.connection.setting"]._store(self, "text", "value")
+        self.invalidate_recordset(["settings"])  # what was not given keeps its value
 
     @api.depends("package_ids.enabled")
     def _compute_package_codes(self):
@@ -154,6 +158,7 @@ class PsaConnection(models.Model):
 
     def _inverse_package_codes(self):
         self.env["psa.connection.setting"]._store(self, "package", "enabled")
+        self.invalidate_recordset(["package_codes"])
 
     @api.depends("webhook_token", "connector_code")
     def _compute_webhook_url(self):
@@ -168,7 +173,8 @@ class PsaConnection(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         connections = super().create(vals_list)
-        self.env["psa.connection.gate"].sudo().create([{"connection_id": item.id} for item in connections])
+        for model in ("psa.connection.gate", "psa.token"):
+            self.env[model].sudo().create([{"connection_id": item.id} for item in connections])
         connections._declare()
         connections._grant_companies()
         return connections

@@ -1,4 +1,4 @@
-from odoo import models
+from odoo import fields, models
 from odoo.exceptions import ValidationError
 
 
@@ -11,12 +11,35 @@ class PsaConnection(models.Model):
         """Create what is declared and not there yet; archive the streams of packages that were switched off."""
         for connection in self:
             connection._declare_settings()
-            connection._declare_streams()
+            connection._declare_credentials()
+            streams = connection._declare_streams()
+            connection._declare_mappings(streams)
+            connection._declare_value_maps()
+
+    # === SETTINGS AND CREDENTIALS === #
 
     def _declare_settings(self):
         Setting = self.env["psa.connection.setting"]
         present = {(line.kind, line.code) for line in Setting.search([("connection_id", "=", self.id)])}
         Setting.create([values for key, values in Setting._declared(self).items() if key not in present])
+
+    def _declare_credentials(self):
+        """One line per value of the chosen log-in and per webhook secret; those of another log-in are deleted."""
+        connector = self._connector()
+        method = next((item for item in connector.auth_methods if item.code == self.auth_method), None)
+        wanted = {item.code: (item, False) for item in (method.fields if method else ())}
+        wanted |= {item.code: (item, True) for item in connector.webhook_secrets}
+        lines = self.env["psa.credential"].sudo().search([("connection_id", "=", self.id)])
+        other = {item.code for other in connector.auth_methods for item in other.fields} - wanted.keys()
+        lines.filtered(lambda line: line.code in other).unlink()
+        present = set(lines.exists().mapped("code"))
+        lines.create([{
+            "connection_id": self.id, "code": code, "name": item.label, "help": item.help, "secret": item.secret,
+            "required": item.required, "multiline": item.multiline, "is_webhook_secret": for_webhook,
+            "sequence": sequence,
+        } for sequence, (code, (item, for_webhook)) in enumerate(wanted.items()) if code not in present])
+
+    # === STREAMS === #
 
     def _declare_streams(self):
         wanted = self._declared_streams()
@@ -55,3 +78,36 @@ class PsaConnection(models.Model):
         wanted[direction, spec.code] = {
             "connection_id": self.id, "direction": direction, "code": spec.code, "name": spec.label,
             "canonical_type": spec.canonical_type, **values}
+
+    # === FIELD MAPS AND VALUE MAPS === #
+
+    def _declare_mappings(self, streams):
+        """Put the first version of each new stream's field map in force, as the vendor's folder ships it."""
+        rules = {}
+        for provider in self._providers().values():
+            rules |= provider.default_mappings()
+        self.env["psa.mapping"].create([{
+            "stream_id": stream.id,
+            "state": "active",
+            "active_from": fields.Datetime.now(),
+            "line_ids": [fields.Command.create(self._mapping_line(name, rule, sequence))
+                         for sequence, (name, rule) in enumerate(rules[stream.code].items(), 1)],
+        } for stream in streams if stream.direction == "in" and stream.code in rules])
+
+    def _mapping_line(self, name, rule, sequence):
+        if isinstance(rule, str):
+            rule = {"path": rule}
+        return {"canonical_field": name, "sequence": sequence, **rule}
+
+    def _declare_value_maps(self):
+        """Add the translations that the vendor's folder ships for codes; what a person changed stays."""
+        wanted = {}
+        for provider in self._providers().values():
+            for domain, pairs in provider.default_value_maps().items():
+                wanted |= {(domain, source): target for source, target in pairs.items()}
+        ValueMap = self.env["psa.value.map"]
+        present = {(line.domain, line.source_value)
+                   for line in ValueMap.search([("connection_id", "=", self.id)])}
+        ValueMap.create([
+            {"connection_id": self.id, "domain": domain, "source_value": source, "target_code": target}
+            for (domain, source), target in wanted.items() if (domain, source) not in present])

@@ -49,7 +49,7 @@ class PsaConnectionSetting(models.Model):
         lines = {
             ("text", item.code): {"name": item.label, "value": item.default, "required": item.required,
                                   "help": item.help}
-            for item in connector.settings}
+            for provider in connection._providers().values() for item in provider.settings}
         lines |= {
             ("package", code): {"name": package.label, "enabled": False}
             for code, package in connectors.packages(connector.code).items()}

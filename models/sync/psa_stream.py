@@ -45,6 +45,8 @@ class PsaStream(models.Model):
     last_pull_at = fields.Datetime(readonly=True, copy=False)
     last_success_at = fields.Datetime(readonly=True, copy=False)
     last_error = fields.Char(readonly=True, copy=False)
+    blocked_reason = fields.Char(
+        readonly=True, copy=False, help="The right that is missing. The stream rests until the next good check.")
 
     freshness_minutes = fields.Integer(default=60, required=True, help="Later than this, the stream is shown as late.")
 
