@@ -21,18 +21,45 @@ def parser():
     test.add_argument("--shards", type=int, default=0, metavar="N",
                       help="processes for the tests in Odoo (default: one per core, at most 4)")
 
+    serve = commands.add_parser("serve", help="run Odoo with the add-on", description="Run Odoo on a database that "
+                                "stays; the add-on is updated when its files changed. Options after -- go to Odoo.")
+    serve.add_argument("--port", type=int, default=0, help="HTTP port (default: 8069, or a free one)")
+    serve.add_argument("--cron-threads", type=int, default=2, metavar="N", help="threads for cron jobs (default: 2)")
+    serve.add_argument("--fresh", action="store_true", help="start from an empty database")
+
+    shell = commands.add_parser("shell", help="a Python prompt inside Odoo", description="Run `odoo shell`. "
+                                "Options after -- go to Odoo.")
+    shell.add_argument("--database", choices=("serve", "demo"), default="serve", help="whose database (default: serve)")
+
+    shot = commands.add_parser("shot", help="save a picture of a page", description="Save a page as PNG, logged in; "
+                               "uses the server of a running serve or demo, or starts one.")
+    shot.add_argument("path", help="below the server's address, such as /odoo/action-psa_hub.action_psa_exception")
+    shot.add_argument("-o", "--output", default="shot.png", metavar="FILE", help="PNG to write (default: shot.png)")
+    shot.add_argument("--width", type=int, default=1440)
+    shot.add_argument("--height", type=int, default=900)
+    shot.add_argument("--login", default="admin", help="whose session (default: admin)")
+    shot.add_argument("--click", action="append", default=[], metavar="SELECTOR", help="click this first; repeatable")
+    shot.add_argument("--wait", default="", metavar="SELECTOR", help="wait for this element")
+
     commands.add_parser("lint", help="check the style of the source, without running it")
+
+    clean = commands.add_parser("clean", help="remove this checkout's databases and files")
+    clean.add_argument("--all", action="store_true", help="also what is shared with other checkouts: the whole cache")
     return top
 
 
 def main(arguments):
     """Run one command and return the exit code."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    options, rest = parser().parse_known_args(arguments)
-    if rest and options.command != "test":
-        parser().error(f"unknown argument: {' '.join(rest)}")
+    own, extra = arguments, []
+    if arguments[:1] != ["test"] and "--" in arguments:
+        cut = arguments.index("--")
+        own, extra = arguments[:cut], arguments[cut + 1:]
+    options, rest = parser().parse_known_args(own)
+    if (rest and options.command != "test") or (extra and options.command not in ("serve", "shell")):
+        parser().error(f"unknown argument: {' '.join(rest or extra)}")
     try:
-        return COMMANDS[options.command](options, rest)
+        return COMMANDS[options.command](options, rest or extra)
     except Problem as problem:
         print(f"dev: {problem}", file=sys.stderr)
         return 1
@@ -57,4 +84,28 @@ def lint(_options, _rest):
     return int(failed)
 
 
-COMMANDS = {"test": test, "lint": lint}
+def serve(options, extra):
+    from .serve import serve as run
+
+    return run(options.port, options.cron_threads, options.fresh, extra)
+
+
+def shell(options, extra):
+    from .serve import shell as run
+
+    return run(options.database, extra)
+
+
+def shot(options, _rest):
+    from .shot import shot as run
+
+    return run(options.path, options.output, options.width, options.height, options.login, options.wait, options.click)
+
+
+def clean(options, _rest):
+    from .clean import clean as run
+
+    return run(options.all)
+
+
+COMMANDS = {"test": test, "serve": serve, "shell": shell, "shot": shot, "lint": lint, "clean": clean}

@@ -232,6 +232,20 @@ class Cluster:
                 return
             self.stop()
 
+    def end(self, advice):
+        """Stop the server for good in this process.
+
+        :param advice: what to say when another dev process uses it
+        """
+        atexit.unregister(self.release)
+        with lock("postgres-start"):
+            fcntl.flock(self._users, fcntl.LOCK_UN)
+            try:
+                fcntl.flock(self._users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise Problem(advice) from error
+            self.stop()
+
     def call(self, program, *arguments, advice):
         """Run one of PostgreSQL's programs as the right account."""
         options = {"cwd": self.home}

@@ -12,7 +12,7 @@ from .odoo_source import odoo_source
 from .paths import clone_folder
 from .postgres import Server
 from .python_env import python_env
-from .say import Problem
+from .say import Problem, run_quietly
 
 
 @dataclass
@@ -31,11 +31,16 @@ class OdooRun:
     cron_threads: int = 0
     options: "dict | None" = None
 
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
     def config(self):
         """Write the configuration file and return its path."""
         folder = clone_folder() / "config"
         folder.mkdir(exist_ok=True)
         self.data.mkdir(parents=True, exist_ok=True)
+        self.port = self.port or free_port()
         values = {
             "addons_path": ",".join(str(path) for path in (*odoo_source().addons, addons_link())),
             "admin_passwd": "admin",
@@ -44,7 +49,7 @@ class OdooRun:
             "dbfilter": f"^{self.database}$",
             "gevent_port": self.gevent_port or free_port(),
             "http_interface": "127.0.0.1",
-            "http_port": self.port or free_port(),
+            "http_port": self.port,
             "limit_time_cpu": 0,
             "limit_time_real": 1200,
             "list_db": False,
@@ -73,7 +78,6 @@ class OdooRun:
         """
         log = Path(log)
         log.unlink(missing_ok=True)
-        from .say import run_quietly
         run_quietly(self.command(subcommand, *arguments), log=log, advice=advice, timeout=timeout,
                     env=self.environment())
 

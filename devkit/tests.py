@@ -1,13 +1,13 @@
 """`./dev test`: lint, pure tests and the tests in Odoo side by side, and one closing line."""
 
 import json
-import signal
 import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from . import child
 from .browser import browser
 from .database import InstallComplaint, addon_template, clone_data, fresh_copy
 from .lint import lint_checks
@@ -87,25 +87,35 @@ def run_tests(arguments, long=False, shards=0):
     if interactive:
         shards = 1
     with lock(f"test-{clone_id()}", "it tests this checkout"), ThreadPoolExecutor(4) as pool:
-        # What is fetched is fetched side by side; lint and pure tests start as soon as Python's packages are there
-        fetched = [pool.submit(odoo_source), pool.submit(browser)] if selection.odoo else []
-        python_env()
-        early = []
-        if selection.everything:
-            early.append(pool.submit(run_lint))
-        if selection.pure:
-            early.append(pool.submit(run_pure, selection))
-        if interactive:
-            for part in early:
-                part.result()
-        total = Outcome()
-        if selection.odoo:
-            for part in fetched:
-                part.result()
-            total += run_in_odoo(selection, shards or min(cpu_count(), 4), interactive)
-        for part in early:
-            total += part.result()
+        try:
+            total = run_parts(selection, shards or min(cpu_count(), 4), interactive, pool)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            child.stop_all()
+            raise
     return close(total, selection)
+
+
+def run_parts(selection, shards, interactive, pool):
+    """Run lint, pure tests and the tests in Odoo at the same time, each as soon as what it needs is there."""
+    fetched = [pool.submit(odoo_source), pool.submit(browser)] if selection.odoo else []
+    python_env()
+    early = []
+    if selection.everything:
+        early.append(pool.submit(run_lint))
+    if selection.pure:
+        early.append(pool.submit(run_pure, selection))
+    if interactive:
+        for part in early:
+            part.result()
+    total = Outcome()
+    if selection.odoo:
+        for part in fetched:
+            part.result()
+        total += run_in_odoo(selection, shards, interactive)
+    for part in early:
+        total += part.result()
+    return total
 
 
 def close(total, selection):
@@ -154,7 +164,7 @@ def run_in_odoo(selection, shards, interactive):
             "-c", addon / "pyproject.toml", "--rootdir", addon, "--ignore", addon / "tests/pure",
             "--odoo-config", run.config(), "--odoo-database", run.database, "--odoo-http",
             "--share", f"{index}/{shards}", *selection.options, *paths,
-        ], environment=run.environment() | {"PYTHONWARNINGS": "default"}, folder=addon, interactive=interactive)
+        ], environment=run.environment(), folder=addon, interactive=interactive)
 
     with ThreadPoolExecutor(shards) as pool:
         outcomes = list(pool.map(shard, range(shards)))
@@ -171,21 +181,16 @@ def run_pytest(name, arguments, *, environment, folder, interactive=False):
         "--durations-file", durations, "-o", f"cache_dir={clone_folder() / 'pytest' / name.replace(' ', '-')}",
         "-q", "--tb=short", "--no-header", *arguments,
     ]
-    process = subprocess.Popen(
-        list(map(str, command)), cwd=folder, env=environment,
-        **({} if interactive else {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE,
-                                   "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}),
-    )
-    try:
-        if not interactive:
-            for line in process.stdout:
-                with _printing:
-                    print(f"{name} | {line}", end="", flush=True)
+    if interactive:
+        code = subprocess.run(list(map(str, command)), cwd=folder, env=environment, check=False).returncode
+    else:
+        process = child.start(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace")
+        for line in process.stdout:
+            with _printing:
+                print(f"{name} | {line}", end="", flush=True)
         code = process.wait()
-    except BaseException:
-        process.send_signal(signal.SIGINT)
-        process.wait(30)
-        raise
+        child.stop(process)
     if not report.is_file():
         return Outcome(failed=1, notes=[f"{name}: pytest ended with {code} before it could report"])
     found = json.loads(report.read_text())
