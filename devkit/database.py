@@ -26,10 +26,6 @@ NOT_INSTALLED = {".ci", ".git", "benchmarks", "demo", "devkit", "docs", "sandbox
 INSTALLED_SUFFIXES = {".py", ".xml", ".csv", ".js", ".scss", ".css", ".sql", ".po", ".json", ".txt", ".svg", ".png"}
 
 
-class InstallComplaint(Problem):
-    """The add-on installs, but its log has errors or deprecation warnings."""
-
-
 def manifest():
     return ast.literal_eval((REPO / "__manifest__.py").read_text())
 
@@ -99,10 +95,7 @@ def base_template(server):
 
 
 def addon_template(server):
-    """Database with psa_hub installed from the files as they are now.
-
-    :raise InstallComplaint: when the installation logs an error or a deprecation
-    """
+    """Database with psa_hub installed from the files as they are now."""
     name = f"{ADDON}_template_addon_{addon_key()}"
     log = log_folder() / "install.log"
 
@@ -112,15 +105,16 @@ def addon_template(server):
         with step(f"installing {ADDON}"):
             run.call("", "-i", ADDON, "--stop-after-init", "--no-http", log=log,
                      advice=f"{ADDON} could not be installed.")
-            found = complaints(log)
-            if found:
-                drop(server, scratch, templates_data())
-                raise InstallComplaint(f"{ADDON} installs, but the log complains (whole log: {log}):\n"
-                                       + "\n".join(found[:20]))
+        (templates_data() / f"{name}.complaints").write_text("\n".join(complaints(log)))
 
     ensure_template(server, name, build)
     forget_old_templates(server, keep=name)
     return name
+
+
+def install_complaints(template):
+    """What the log of the installation said against the add-on: errors, deprecations, warnings; empty when nothing."""
+    return (templates_data() / f"{template}.complaints").read_text()
 
 
 def forget_old_templates(server, keep):
@@ -130,6 +124,7 @@ def forget_old_templates(server, keep):
         if record.stem != keep:
             with lock(f"template-{record.stem}"):
                 record.unlink(missing_ok=True)
+                record.with_suffix(".complaints").unlink(missing_ok=True)
                 drop(server, record.stem, templates_data())
 
 
