@@ -193,6 +193,11 @@ class PsaException(models.Model):
                     if record and not row[field_name]:
                         value = record.mapped(path)
                         row[field_name] = (value[0] if path == "id" else value[:1].id) or None
+        partner_rows = [row for row in rows if row["partner_id"]]
+        partners = self.env["res.partner"].browse({row["partner_id"] for row in partner_rows})
+        commercial = {partner.id: partner.commercial_partner_id.id for partner in partners}
+        for row in partner_rows:
+            row["partner_id"] = commercial[row["partner_id"]]
 
     def _upsert(self, rows):
         now = self.env.cr.now().replace(microsecond=0)

@@ -16,7 +16,7 @@ class PsaException(models.Model):
 
     _inherit = "psa.exception"
 
-    psa_message_ids = fields.One2many("psa.message", "exception_id", "Messages", readonly=True)
+    psa_message_ids = fields.One2many("psa.message", "exception_id", "Records Held", readonly=True)
     entry_ids = fields.One2many("psa.entry", "exception_id", "Entries", readonly=True)
 
     # === BUSINESS: HOLDERS === #
