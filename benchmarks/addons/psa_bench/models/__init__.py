@@ -1,0 +1,2 @@
+from . import noop
+from . import row
