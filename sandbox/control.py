@@ -15,7 +15,7 @@ def control(sandbox, request):
     try:
         values = request.json() if request.body else {}
         if not isinstance(values, dict):
-            raise ValueError("the body must be a JSON object")
+            raise TypeError("the body must be a JSON object")
         answer = _own(sandbox, request.method, name, values, request.query)
         if answer is None:
             answer = sandbox.app.control(request.method, name, values)

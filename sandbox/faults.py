@@ -39,7 +39,7 @@ class Fault:
     hits: int = 0
 
     def matches(self, method, target):
-        return (not self.method or self.method == method) and (not self.path or re.search(self.path, target) is not None)
+        return (not self.method or self.method == method) and (not self.path or bool(re.search(self.path, target)))
 
     def as_dict(self):
         return {"kind": self.kind, "times": self.times, "method": self.method, "path": self.path, "skip": self.skip,
@@ -113,7 +113,7 @@ def answer_before(fault):
                  "errorCode": "UNKNOWN_EXCEPTION"}]
         return Response(500, json.dumps(body).encode(), headers)
     if fault.kind == "maintenance":
-        response = html_response(503, "Service Unavailable", "We are down for maintenance. Sorry for the inconvenience.")
+        response = html_response(503, "Service Unavailable", "We are down for maintenance. Sorry for that.")
         if "retry_after" in fault.options:
             response.headers["Retry-After"] = str(fault.options["retry_after"])
         return response

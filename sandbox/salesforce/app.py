@@ -6,10 +6,11 @@ from ..messages import Response, json_response
 from . import manifest_parts
 from .errors import ApiError, OAuthError
 from .oauth import Authority
+from .outbound import OutboundMessages
 from .query import QueryService
 from .rest import Rest
-from .seed import seed, seed_plain_accounts
 from .second_act import SecondAct
+from .seed import seed, seed_plain_accounts
 
 VERSIONS = [f"v{number}.0" for number in range(59, 68)]
 _MAX_TARGET = 16_384
@@ -22,7 +23,8 @@ def create_app(clock, url, scale="tiny", seed=1, records=0, **settings):
     :param url: where it is served; the ``instance_url`` of its tokens
     :param records: plain accounts to add, for load (the manifest leaves them out)
     :param settings: ``minimum_batch``, ``nested_page``, ``open_cursors`` (queries), ``session_seconds``, ``rotate``
-        (tokens), ``daily_limit`` (API calls a day)
+        (tokens), ``daily_limit`` (API calls a day), ``bulk_seconds``, ``bulk_header_every_part`` (bulk jobs),
+        ``outbound_retry_seconds``
     """
     return App(clock, url, scale, seed, records, **settings)
 
@@ -35,7 +37,8 @@ class App:
                               "concurrency_exceeded"))
 
     def __init__(self, clock, url, scale, seed_number, records, daily_limit=1_000_000, session_seconds=7200,
-                 rotate=True, **query_settings):
+                 rotate=True, bulk_seconds=0.1, bulk_header_every_part=True, outbound_retry_seconds=0.2,
+                 **query_settings):
         self.clock, self.url, self.daily_limit = clock, url, daily_limit
         self.calls = 0
         world = seed(scale, seed_number, clock)
@@ -50,7 +53,8 @@ class App:
         user = self.store.tables["user"].rows[self.store.integration_user]
         self.authority = Authority(organisation, user["Id"], url, user["Username"], session_seconds, rotate)
         self.queries = QueryService(self.store, **query_settings)
-        self.rest = Rest(self.store, self.queries)
+        self.rest = Rest(self.store, self.queries, seconds=bulk_seconds, header_every_part=bulk_header_every_part)
+        self.outbound = OutboundMessages(self.store, organisation, url, outbound_retry_seconds)
 
     # === WHAT THE SERVER ASKS FOR === #
 
@@ -81,6 +85,15 @@ class App:
             case "DELETE", "hide":
                 self.store.hidden.clear()
                 return {"hidden": {}}
+            case "GET", "outbound":
+                return self.outbound.status()
+            case "POST", "outbound":
+                return self.outbound.register(**values)
+            case "DELETE", "outbound":
+                self.outbound.clear()
+                return self.outbound.status()
+            case "POST", "outbound/send":
+                return self.outbound.send(**values)
             case "POST", "settings":
                 self.daily_limit = int(values.get("daily_limit", self.daily_limit))
                 self.authority.session_seconds = float(values.get("session_seconds", self.authority.session_seconds))
@@ -90,7 +103,7 @@ class App:
         return None
 
     def close(self):
-        """Nothing runs besides the server."""
+        self.outbound.close()
 
     def redact(self, request):
         return _SECRETS.sub(r"\1[hidden]", request.target)
@@ -194,6 +207,6 @@ class App:
         return {
             "DailyApiRequests": {"Max": self.daily_limit, "Remaining": max(0, self.daily_limit - self.calls)},
             "DailyBulkApiBatches": {"Max": 15_000, "Remaining": 15_000},
-            "DailyBulkV2QueryJobs": {"Max": 10_000, "Remaining": 10_000 - self.rest.jobs_made()},
+            "DailyBulkV2QueryJobs": {"Max": 10_000, "Remaining": 10_000 - len(self.rest.bulk.jobs)},
             "DataStorageMB": {"Max": 10_240, "Remaining": 9_000},
         }

@@ -1,6 +1,6 @@
 """Seeds the organisation: the same scale and seed give the same bytes."""
 
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 from .seed_contracts import seed_contracts
 from .seed_expenses import seed_expenses
@@ -23,7 +23,7 @@ def seed(scale, seed, clock):
 
 def seed_plain_accounts(world, count):
     """Add ``count`` plain accounts with stamps a second apart, some in bunches, for load."""
-    start = datetime(2025, 10, 1)
+    start = datetime(2025, 10, 1, tzinfo=timezone.utc)
     add = world.store.seed
     owner = world.user_ids[1]
     for number in range(count):

@@ -4,7 +4,13 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from .firm import (
-    ENTITIES, PAYMENT_TERMS, PROJECT_TEMPLATES, ROLES, UNDERTAKINGS, UNKNOWN_ROLE, UNSOLD_ROLE,
+    ENTITIES,
+    PAYMENT_TERMS,
+    PROJECT_TEMPLATES,
+    ROLES,
+    UNDERTAKINGS,
+    UNKNOWN_ROLE,
+    UNSOLD_ROLE,
 )
 from .world import Contract, Seat, stamp_on
 

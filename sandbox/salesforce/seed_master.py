@@ -3,7 +3,15 @@
 from datetime import date, timedelta
 
 from .firm import (
-    CUSTOMER_TRADES, CUSTOMER_WORDS, ENTITIES, FIRST_NAMES, LAST_NAMES, PRODUCTS, ROLES, UNSOLD_ROLE, USERS,
+    CUSTOMER_TRADES,
+    CUSTOMER_WORDS,
+    ENTITIES,
+    FIRST_NAMES,
+    LAST_NAMES,
+    PRODUCTS,
+    ROLES,
+    UNSOLD_ROLE,
+    USERS,
 )
 from .ids import make
 from .tax_numbers import tax_number
@@ -69,7 +77,7 @@ def seed_people(world):
     rng.shuffle(names)
     roles = list(ROLES)
     specialists = world.scale.missing_rate_people
-    for index, entity in enumerate(ENTITIES):
+    for index in range(len(ENTITIES)):
         count = world.scale.people[index]
         for number in range(count):
             # the last person of an entity is a specialist, whose role no contract line sells
@@ -105,7 +113,7 @@ def seed_customers(world):
     names = [f"{word} {trade}" for word in CUSTOMER_WORDS for trade in CUSTOMER_TRADES]
     rng.shuffle(names)
     taken = set()
-    for index, entity in enumerate(ENTITIES):
+    for index in range(len(ENTITIES)):
         for number in range(world.scale.customers[index]):
             market = _MARKETS[index]
             country = market[number % len(market)]

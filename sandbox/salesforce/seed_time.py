@@ -129,8 +129,11 @@ class TimeSeeder:
     def _status(self, last_day):
         draw = self.rng.random()
         if last_day < _RECENT:
-            return "Approved" if draw < 0.975 else "Rejected" if draw < 0.985 else "Submitted" if draw < 0.995 else "Saved"
-        return "Approved" if draw < 0.88 else "Rejected" if draw < 0.89 else "Submitted" if draw < 0.97 else "Saved"
+            limits = (0.975, 0.985, 0.995)
+        else:
+            limits = (0.88, 0.89, 0.97)
+        reached = sum(draw >= limit for limit in limits)
+        return ("Approved", "Rejected", "Submitted", "Saved")[reached]
 
     # === CHOSEN TIME === #
 

@@ -122,9 +122,9 @@ class Evaluator:
     def _child(self, table, query, include_deleted):
         found = table.spec.children.get(query.object.lower())
         if found is None:
-            raise ApiError(400, "INVALID_TYPE", f"Didn't understand relationship '{query.object}' in FROM part of query "
-                           "call. If you are attempting to use a custom relationship, be sure to append the '__r' "
-                           "after the custom relationship name.")
+            raise ApiError(400, "INVALID_TYPE", f"Didn't understand relationship '{query.object}' in FROM part of "
+                           "query call. If you are attempting to use a custom relationship, be sure to append the "
+                           "'__r' after the custom relationship name.")
         relationship, child_name, link = found
         child_table = self.store.table(child_name)
         child_shape = self._shape(child_table, query, include_deleted)

@@ -213,7 +213,7 @@ class _Parser:
             return Combine("not", [Compare(path, "in", self._members())])
         if self.accept("in"):
             return Compare(path, "in", self._members())
-        kind, operator, position = self.take()
+        _kind, operator, position = self.take()
         operator = {"<>": "!="}.get(operator, operator.lower())
         if operator not in ("=", "!=", "<", "<=", ">", ">=", "like"):
             raise malformed(f"line 1:{position} unknown operator '{operator}'")

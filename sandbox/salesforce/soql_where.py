@@ -181,7 +181,7 @@ def stamp_bounds(node):
 
 
 def candidates(store, table, node, run):
-    """Return ``(rows, sorted)``: rows that may satisfy ``node``, and whether they stand in (SystemModstamp, Id) order."""
+    """Return ``(rows, sorted)``: rows that may satisfy ``node``; sorted means by (SystemModstamp, Id)."""
     for part in node.parts if isinstance(node, Combine) and node.operator == "and" else [node]:
         if not isinstance(part, Compare) or part.operator not in ("=", "in") or "." in part.path:
             continue

@@ -7,6 +7,7 @@ dates as ``2026-05-31``, instants as ``2026-05-31T10:00:00.000+0000`` (both sort
 
 import threading
 from bisect import bisect_left, bisect_right
+from contextlib import contextmanager
 
 from . import ids
 from .errors import ApiError
@@ -38,6 +39,11 @@ class Table:
 
     def put(self, row):
         self.rows[row["Id"]] = row
+        self._stamps = None
+        self._by_field.clear()
+
+    def drop(self, id_):
+        del self.rows[id_]
         self._stamps = None
         self._by_field.clear()
 
@@ -83,6 +89,7 @@ class Store:
         self.listeners = []
         #: {object name in lower case: set of field names} that the integration user may not see; "*" hides all
         self.hidden = {}
+        self._journal, self._depth = [], 0
 
     def table(self, name):
         """Return the table of object ``name`` as the integration user sees it.
@@ -125,6 +132,34 @@ class Store:
 
     # === WRITING === #
 
+    @contextmanager
+    def writing(self):
+        """Hold the lock and a journal; listeners hear of what is left of it when the outermost block ends."""
+        with self.lock:
+            self._depth += 1
+            try:
+                yield self
+            finally:
+                self._depth -= 1
+                if not self._depth:
+                    written, self._journal = self._journal, []
+                    for table, id_, _before in written:
+                        for listener in self.listeners:
+                            listener(table.spec.name, table.rows[id_])
+
+    def mark(self):
+        """Return a place in the journal to go back to."""
+        return len(self._journal)
+
+    def rollback(self, mark):
+        """Undo all writes after ``mark``."""
+        while len(self._journal) > mark:
+            table, id_, before = self._journal.pop()
+            if before is None:
+                table.drop(id_)
+            else:
+                table.put(before)
+
     def stamp(self):
         return instant(self.clock.now())
 
@@ -136,26 +171,25 @@ class Store:
             "CreatedDate": now, "CreatedById": self.integration_user, "LastModifiedDate": now,
             "LastModifiedById": self.integration_user, "SystemModstamp": now,
         }
+        self._journal.append((table, row["Id"], None))
         table.put(row)
         return row
 
-    def update(self, table, id_, values):
-        """Change a row as the integration user and return it; a None value clears the field."""
-        now = self.stamp()
-        row = {**table.rows[id_], **values, "LastModifiedDate": now, "SystemModstamp": now,
-               "LastModifiedById": self.integration_user}
+    def update(self, table, id_, values, by=None):
+        """Change a row and return it; a None value clears the field.
+
+        :param by: id of the user who does it, the integration user when not given
+        """
+        before, now = table.rows[id_], self.stamp()
+        row = {**before, **values, "LastModifiedDate": now, "SystemModstamp": now,
+               "LastModifiedById": by or self.integration_user}
+        self._journal.append((table, id_, before))
         table.put({key: value for key, value in row.items() if value is not None})
         return table.rows[id_]
 
-    def delete(self, table, id_, master=None):
+    def delete(self, table, id_, master=None, by=None):
         """Move a row to the recycle bin; ``master`` is the record that it was merged into."""
         values = {"IsDeleted": True}
         if master:
             values["MasterRecordId"] = master
-        return self.update(table, id_, values)
-
-    def notify(self, name, rows):
-        """Tell the listeners that ``rows`` of object ``name`` were written."""
-        for listener in self.listeners:
-            for row in rows:
-                listener(name, row)
+        return self.update(table, id_, values, by)
