@@ -1,24 +1,37 @@
-"""The Certinia PSA package: what it adds to a Salesforce connection."""
+"""The Certinia PSA package: what it adds to a Salesforce connection.
 
-from ..base import OutboundSpec, Package, SettingField, StreamSpec
+The hub bills the package's approved records itself; the package's own billing events are not used. Where a firm lets the
+package (or an add-on of it) make invoices too, both would bill the same work: the connection test warns of it.
+"""
+
+from ..base import Check, OutboundSpec, Package, Part, SettingField, StreamSpec
+from ..errors import ConnectorError
+from ..salesforce import checks
+from ..salesforce.client import client_of
 from ..salesforce.declaration import read_data
+from ..salesforce.reader import Reader
+from . import billing_status
+from .streams import DAY, EXPENSE, MILESTONE, OBJECTS, PROJECT, RESOURCE_TYPE, SPLIT
+from .timecards import HOURS_PER_DAY, split_days
 
-SPLIT, DAY = "pse__Timecard__c", "pse__Timecard__c#day"
-MILESTONE, EXPENSE = "pse__Milestone__c", "pse__Expense__c"
-RESOURCE = "Contact#resource"
+#: Packages that turn the same records into invoices of their own.
+_OTHER_BILLERS = {"ffpsai__": "PSA to Accounting connector", "c2g__": "Certinia accounting",
+                  "fferpcore__BillingDocument__c": "Certinia billing documents"}
 
 
 class CertiniaPackage(Package):
+    """Projects, resources, assignments, milestones, time and expenses; billing status back to them."""
+
     code = "certinia"
     label = "Certinia PSA"
     host = "salesforce"
     settings = (
-        SettingField("psa_hours_per_day", "Hours in a day (day-based timecards)",
+        SettingField(HOURS_PER_DAY, "Hours in a day (day-based timecards)",
                      help="Used only for timecards logged in days that state no hours; without it they are held"),
     )
     streams = (
-        StreamSpec("resource", "Resources", RESOURCE, "resource", 30, webhook=True, page_size=2000),
-        StreamSpec("project", "Projects", "pse__Proj__c", "project", 50, webhook=True, page_size=2000),
+        StreamSpec("resource", "Resources", RESOURCE_TYPE, "resource", 30, webhook=True, page_size=2000),
+        StreamSpec("project", "Projects", PROJECT, "project", 50, webhook=True, page_size=2000),
         StreamSpec("assignment", "Assignments", "pse__Assignment__c", "assignment", 60, webhook=True,
                    page_size=2000),
         StreamSpec("milestone", "Milestones", MILESTONE, "milestone", 70, webhook=True, page_size=2000),
@@ -35,3 +48,71 @@ class CertiniaPackage(Package):
 
     def default_value_maps(self):
         return read_data(__file__, "value_maps.json")
+
+    # === READING === #
+
+    def fetch_page(self, session, stream, cursor, options):
+        page = Reader(session, OBJECTS[stream.code], stream.object_type).page(cursor, options)
+        self._add_settings(session, stream, page.records)
+        return page
+
+    def fetch_records(self, session, stream, external_ids):
+        records = Reader(session, OBJECTS[stream.code], stream.object_type).by_ids(external_ids)
+        self._add_settings(session, stream, records)
+        return records
+
+    @staticmethod
+    def _add_settings(session, stream, records):
+        """Leave the setting that :meth:`split` needs in the records: a split sees the payload only."""
+        hours = (session.settings.get(HOURS_PER_DAY) or "").strip()
+        if stream.code == "timecard" and hours:
+            for record in records:
+                if record.raw:
+                    record.raw[HOURS_PER_DAY] = hours
+
+    def split(self, stream, raw, external_id):
+        if stream.code == "timecard":
+            return split_days(raw, external_id)
+        return [Part(stream.object_type, external_id, stream.canonical_type, raw)]
+
+    # === WRITING === #
+
+    def push(self, session, outbound, items):
+        return billing_status.push(session, items)
+
+    # === CHECK === #
+
+    def check(self, session):
+        found = checks.check_streams(session, self.streams, OBJECTS)
+        found += [self._check_write(session, item.code, source)
+                  for item in self.outbound for source in (SPLIT, MILESTONE, EXPENSE)]
+        found += [checks.check_status_fields(session, f"{item.code}_custom", source)
+                  for item in self.outbound for source in (SPLIT, MILESTONE, EXPENSE)]
+        return found + self._check_other_billers(session)
+
+    @staticmethod
+    def _check_write(session, code, source):
+        label = f"Billing fields of {source}"
+        try:
+            describe = client_of(session).describe(source)
+        except ConnectorError as error:
+            return Check(f"{code}:{source}", label, False, str(error), (code,))
+        refused = [name for name in billing_status.BLOCK if not describe.get(name, {}).get("updateable")]
+        if refused:
+            return Check(f"{code}:{source}", label, False,
+                         f"Give the integration user edit access to {', '.join(refused)}", (code,))
+        return Check(f"{code}:{source}", label, True, "Number, date and status can be written")
+
+    @staticmethod
+    def _check_other_billers(session):
+        try:
+            names = client_of(session).object_names()
+        except ConnectorError as error:
+            return [Check("other_billers", "Other billing", False, str(error))]
+        found = sorted({label for prefix, label in _OTHER_BILLERS.items()
+                        if any(name.startswith(prefix) for name in names)})
+        if not found:
+            return [Check("other_billers", "Other billing", True, "No other package of the org makes invoices")]
+        return [Check("other_billers", "Other billing", False,
+                      f"Installed: {', '.join(found)}. Make sure that it does not invoice the projects that are billed "
+                      "here, or they are billed twice")]

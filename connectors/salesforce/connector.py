@@ -1,10 +1,14 @@
 """The Salesforce connector: ties login, client, reading and writing to the connector contract."""
 
-from ..base import Connector
-from . import declaration
+from ..base import Connector, Part
+from . import auth, checks, declaration, opportunity_status, outbound_message
+from .reader import Reader
+from .streams import OBJECTS, with_net_prices
 
 
 class SalesforceConnector(Connector):
+    """Customers, contacts, users and won deals; invoice status back to the deal."""
+
     code = "salesforce"
     label = "Salesforce"
     auth_methods = declaration.AUTH_METHODS
@@ -19,3 +23,52 @@ class SalesforceConnector(Connector):
 
     def default_value_maps(self):
         return declaration.read_data(__file__, "value_maps.json")
+
+    def check(self, session):
+        return checks.check(session, self.streams, OBJECTS, self.outbound)
+
+    # === READING === #
+
+    def fetch_page(self, session, stream, cursor, options):
+        return Reader(session, OBJECTS[stream.code], stream.object_type).page(cursor, options)
+
+    def fetch_records(self, session, stream, external_ids):
+        return Reader(session, OBJECTS[stream.code], stream.object_type).by_ids(external_ids)
+
+    def split(self, stream, raw, external_id):
+        if stream.code == "opportunity":
+            raw = with_net_prices(raw)
+        return [Part(stream.object_type, external_id, stream.canonical_type, raw)]
+
+    # === WEBHOOK === #
+
+    def verify_webhook(self, secrets, settings, headers, body, now):
+        return outbound_message.read(body, settings.get("organization_id") or "", self._notified_streams())
+
+    def webhook_reply(self, delivery):
+        return outbound_message.acknowledgement()
+
+    def _notified_streams(self):
+        """Return ``{object name: [(stream code, object type)]}`` of this connector and the packages on it."""
+        from .. import packages  # the registry imports this module
+
+        found = {}
+        for owner in (self, *packages(self.code).values()):
+            for stream in owner.streams:
+                if stream.webhook:
+                    found.setdefault(stream.object_type.partition("#")[0], []).append(
+                        (stream.code, stream.object_type))
+        return found
+
+    # === WRITING === #
+
+    def push(self, session, outbound, items):
+        return opportunity_status.push(session, items)
+
+    # === CONSENT === #
+
+    def authorize_url(self, settings, credentials, redirect_uri, state, code_challenge):
+        return auth.authorize_url(settings, credentials, redirect_uri, state, code_challenge)
+
+    def exchange_code(self, session, code, redirect_uri, code_verifier):
+        return auth.exchange_code(session, code, redirect_uri, code_verifier)
