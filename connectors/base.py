@@ -11,9 +11,10 @@ Rules for every implementation
 * amounts are parsed as ``Decimal`` (``json.loads(..., parse_float=Decimal)``)
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Callable, Protocol
+from typing import Any, Protocol
 
 UPSERT, DELETE, MERGE, HINT = "upsert", "delete", "merge", "hint"
 

@@ -231,7 +231,7 @@ OUTBOUND_TYPES = {
 
 def _coerce_decimal(value):
     if isinstance(value, bool):
-        raise ValueError
+        raise TypeError
     if isinstance(value, float):
         value = repr(value)
     try:
@@ -253,7 +253,7 @@ def _coerce_instant(value):
 
 def _coerce_date(value):
     if isinstance(value, datetime):
-        raise ValueError
+        raise TypeError
     return value if isinstance(value, date) else date.fromisoformat(value)
 
 
@@ -281,7 +281,7 @@ def _coerce_integer(value):
 
 def _coerce_text(value):
     if isinstance(value, (dict, list)):
-        raise ValueError
+        raise TypeError
     return str(value).replace("\x00", "").strip() or None
 
 

@@ -1,7 +1,7 @@
 """The one door to the network: every HTTP call of every connector passes here.
 
-It gives each call time-outs and a size limit, goes only to addresses that :mod:`connectors.address` allows, logs without
-secrets, and turns network failures into the classes of :mod:`connectors.errors`. What a status or an error body
+It gives each call time-outs and a size limit, goes only to addresses that :mod:`connectors.address` allows, logs
+without secrets, and turns network failures into the classes of :mod:`connectors.errors`. What a status or an error body
 means is the vendor's business: a :class:`Response` of any status is returned as it came.
 """
 
@@ -16,7 +16,7 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 from requests.structures import CaseInsensitiveDict
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
 from . import jsontext
 from .address import CheckedAdapter, check_url
@@ -33,8 +33,9 @@ _MAX_REDIRECTS = 3
 _CHUNK = 64 * 1024
 
 _SECRETS = re.compile(
-    r"(?i)(bearer\s+|basic\s+|(?:access_token|refresh_token|id_token|client_secret|assertion|password|code_verifier"
-    r"|authorization|api[_-]?key|session[_-]?id|sid)[\"']?\s*[=:]\s*[\"']?)[^\s\"'&,;}<]+")
+    r"(?i)((?:access_token|refresh_token|id_token|client_secret|assertion|password|code_verifier|authorization"
+    r"|api[_-]?key|session[_-]?id|sid)[\"']?\s*[=:]\s*[\"']?(?:bearer\s+|basic\s+)?|bearer\s+|basic\s+)"
+    r"[^\s\"'&,;}<]+")
 
 
 def redact(text):
@@ -261,15 +262,17 @@ class Transport:
     def _read(self, answer, started, doubtful):
         """Return the whole decoded body within the limits of size and time."""
         parts, size = [], 0
+        # read1 returns what is there, so that the clock is looked at even when bytes come in drops.
+        read = getattr(answer.raw, "read1", answer.raw.read)
         try:
-            for chunk in answer.iter_content(_CHUNK):
+            while chunk := read(_CHUNK, decode_content=True):
                 size += len(chunk)
                 if size > self._max_bytes:
                     raise PoisonError(f"The answer is larger than {self._max_bytes // 1048576} MB", code="too_large")
                 if time.monotonic() - started > self._total_timeout:
                     raise TransientError("The answer took too long", code="slow_body", maybe_done=doubtful)
                 parts.append(chunk)
-        except requests.exceptions.RequestException as error:
+        except (HTTPError, OSError) as error:
             raise TransientError("The answer was cut off", code="cut_body", maybe_done=doubtful) from error
         promised = answer.headers.get("Content-Length", "")
         if promised.isdigit() and answer.request.method != "HEAD" and answer.raw.tell() < int(promised):

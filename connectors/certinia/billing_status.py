@@ -15,8 +15,7 @@ from ..salesforce import status_fields
 from ..salesforce.client import client_of
 from ..salesforce.collections import differences, failed, write
 from ..salesforce.ids import is_id, to_18
-from .streams import (
-    BILL_DATE, BILLED, DAY, DAYS, EVENT_ITEM, INVOICE_DATE, INVOICE_NUMBER, INVOICED, SPLIT)
+from .streams import BILL_DATE, BILLED, DAY, DAYS, EVENT_ITEM, INVOICE_DATE, INVOICE_NUMBER, INVOICED, SPLIT
 from .timecards import worked_days
 
 #: Records per call: each one runs the package's triggers and roll-ups.

@@ -1,7 +1,7 @@
 """The Certinia PSA package: what it adds to a Salesforce connection.
 
-The hub bills the package's approved records itself; the package's own billing events are not used. Where a firm lets the
-package (or an add-on of it) make invoices too, both would bill the same work: the connection test warns of it.
+The hub bills the package's approved records itself; the package's own billing events are not used. Where a firm lets
+the package (or an add-on of it) make invoices too, both would bill the same work: the connection test warns of it.
 """
 
 from ..base import Check, OutboundSpec, Package, Part, SettingField, StreamSpec

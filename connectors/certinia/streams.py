@@ -1,7 +1,7 @@
-"""The package's objects behind the streams: fields that every version has, and fields that came later or are optional.
+"""The package's objects behind the streams: fields that every version has, and optional ones.
 
-Field names and their meaning follow the package's metadata as firms have it in their orgs; what a firm's version lacks is
-left out by the describe.
+Field names and their meaning follow the package's metadata as firms have it in their orgs; what a firm's version lacks
+is left out by the describe.
 """
 
 from ..salesforce.objects import SObject

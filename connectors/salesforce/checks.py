@@ -69,7 +69,7 @@ def check_status_fields(session, code, source):
     absent = [name for name in status_fields.FIELDS if name not in names]
     if not names:
         return Check(f"{code}:{source}", label, False,
-                     f"None of the fields {', '.join(absent)} exists or may be edited; create them to see invoices there",
-                     (code,))
+                     f"None of the fields {', '.join(absent)} exists or may be edited; create them to see "
+                     "invoices there", (code,))
     return Check(f"{code}:{source}", label, True,
                  f"Filled: {', '.join(names)}" + (f"; not there: {', '.join(absent)}" if absent else ""))

@@ -1,7 +1,7 @@
 """Outbound messages: SOAP notifications that are taken as a hint only.
 
-The body shows the record as it stood when it was sent, in the fields that an administrator picked, and it is not signed. So nothing
-of it is believed but the ids: the record is read again. The vendor repeats until it is acknowledged.
+The body shows the record in the fields that an administrator picked, and it is not signed. So nothing of it is believed
+but the ids: the record is read again. The vendor repeats a message until it is acknowledged.
 """
 
 import hashlib

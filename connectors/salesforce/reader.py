@@ -232,9 +232,9 @@ class Reader:
         log = self.client.deleted(self.spec.source, start, end)
         earliest = log.get("earliestDateAvailable")
         gap = start > covered or bool(earliest and parse_instant(earliest) > covered)
-        # The log may lag behind: what it does not cover yet is asked for by the next run.
+        # The log counts in minutes and may lag behind: what it does not cover yet is asked for by the next run.
         reached = parse_instant(log["latestDateCovered"]) if log.get("latestDateCovered") else end
-        more = reached >= end and end < stop
+        more = end - reached <= timedelta(minutes=1) and end < stop
         state["deleted_at"] = format_instant(max(covered, min(reached, end)))
         if not more:
             state["deleted_to"] = ""
