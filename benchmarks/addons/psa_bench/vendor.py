@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 import json
-from datetime import date, timedelta
 from decimal import Decimal
 
 from odoo.addons.psa_hub import connectors
@@ -11,8 +10,6 @@ from odoo.addons.psa_hub.connectors import base, canonical, errors
 
 canonical.TYPES.setdefault("bench_noop", canonical.CanonicalType(
     "bench_noop", "Empty record", 5, "transaction", {"name": canonical.Field(canonical.TEXT)}))
-
-FIRST_DAY = date(2026, 1, 1)
 
 
 def _references(**names):
@@ -116,19 +113,6 @@ def firm(contracts, people):
         "bill_rate": Decimal("120"), "currency": "USD", "role": None, "project": f"p{project}",
         "resource": f"r{person}"}) for project in range(contracts) for person in range(people)]
     return {"party": parties, "resource": resources, "deal": deals, "project": projects, "assignment": assignments}
-
-
-def day(number, contracts, people):
-    """One approved timecard day as a plain dict, the same for the hub, the rival and the bare create."""
-    return {
-        "id": f"t{number}", "project": f"p{number % contracts}", "resource": f"r{number % people}",
-        "assignment": f"a{number % contracts}-{number % people}",
-        "work_date": (FIRST_DAY + timedelta(days=number % 90)).isoformat(), "date":
-        (FIRST_DAY + timedelta(days=number % 90)).isoformat(),
-        "hours": str(Decimal(1 + number % 31) / 4), "description": f"Work item {number}", "billable": True,
-        "approved": True, "currency": "USD",
-        "source_amount": str((Decimal(1 + number % 31) / 4 * 120).quantize(Decimal("0.01"))),
-    }
 
 
 connectors.register(BenchConnector())

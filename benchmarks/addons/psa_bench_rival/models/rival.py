@@ -31,7 +31,7 @@ class RivalBinding(models.Model):
             "name": record["description"],
             "project_id": project.id,
             "employee_id": employee.id,
-            "date": record["date"],
+            "date": record["work_date"],
             "unit_amount": float(record["hours"]),
         }
         if binding:
