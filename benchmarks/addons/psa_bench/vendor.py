@@ -12,6 +12,9 @@ canonical.TYPES.setdefault("bench_noop", canonical.CanonicalType(
     "bench_noop", "Empty record", 5, "transaction", {"name": canonical.Field(canonical.TEXT)}))
 
 
+CALLS = 0  # how often this process asked the vendor for a page
+
+
 def _references(**names):
     return {name: {"path": path, "refers_to": object_type} for name, (path, object_type) in names.items()}
 
@@ -66,6 +69,8 @@ class BenchConnector(base.Connector):
 
     def fetch_page(self, session, stream, cursor, options):
         """100,000 empty records for the memory figure, a page at a time."""
+        global CALLS
+        CALLS += 1
         start = cursor.get("next", 0)
         total = int(session.settings.get("records") or 0) if stream.code == "noop" else 0
         stop = min(start + options["page_size"], total)

@@ -1,0 +1,24 @@
+"""How much: the claim in a queue of a million, the memory of a worker over a long back-fill."""
+
+from .rig import Figure
+
+
+def claim(rig, hub, rival, days):
+    """Claiming a batch of 500 from 1,000 and from 1,000,000 pending messages."""
+    copy = rig.copy(hub, "claim")
+    seconds = rig.script(copy, "hub_claim")
+    rig.drop(copy)
+    rig.record(
+        Figure("claim_1k_ms", seconds["small"] * 1000, "ms"),
+        Figure("claim_1m_ms", seconds["large"] * 1000, "ms"),
+        Figure("claim_1m_vs_1k", seconds["large"] / seconds["small"], "ratio", 1.5, higher=False))
+
+
+def backfill(rig, hub, rival, days):
+    """Growth of one worker's resident memory over 100,000 records, read and applied, after the first 5,000."""
+    copy = rig.copy(hub, "backfill")
+    result = rig.script(copy, "hub_backfill", records=100_000, first=5_000)
+    rig.drop(copy)
+    rig.record(
+        Figure("backfill_rate", result["rate"], "records/s"),
+        Figure("backfill_memory_mb", result["growth_mb"], "MB", 50, higher=False))
