@@ -40,6 +40,7 @@ class MiniOrg:
         self.jobs = {}
         self.now = NOW
         self.max_page = 2000
+        self.rule = lambda source, row, change: None
 
     def __call__(self, asked):
         planned = self.fail.get((asked.method, asked.path))
@@ -70,6 +71,8 @@ class MiniOrg:
             return self._query(asked.soql, path == "/queryAll/")
         if match := re.fullmatch(r"/query/(\d+)-(\d+)", path):
             return self._page(self.jobs[match[1]], match[1], int(match[2]))
+        if path == "/composite/sobjects":
+            return Answer(body=[self._change(record) for record in asked.json["records"]])
         if path == "/jobs/query" and asked.method == "POST":
             self.jobs["750"] = self._select(asked.json["query"], False)
             return Answer(body={"id": "750", "state": "UploadComplete"})
@@ -78,6 +81,18 @@ class MiniOrg:
         if path == "/jobs/query/750/results":
             return self._csv(asked)
         raise AssertionError(f"unexpected call {asked.method} {asked.path}")
+
+    def _change(self, record):
+        """Update a row; ``rule(source, row, change)`` returns a refusal, or changes what is stored."""
+        source, record_id = record.pop("attributes")["type"], record.pop("id")
+        row = self.tables[source].get(record_id)
+        if row is None:
+            return {"success": False, "errors": [{"statusCode": "ENTITY_IS_DELETED", "message": "entity is deleted"}]}
+        refusal = self.rule(source, row, record)
+        if refusal:
+            return {"id": record_id, "success": False, "errors": [refusal]}
+        row.update(record, SystemModstamp=text(self.now))
+        return {"id": record_id, "success": True, "errors": []}
 
     def _csv(self, asked):
         names, rows = self.jobs["750"]
