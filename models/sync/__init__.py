@@ -16,4 +16,5 @@ from . import psa_binding
 from . import psa_mapping
 from . import psa_mapping_line
 from . import psa_stream_mapping
+from . import psa_connection_drain
 from . import psa_value_map

@@ -1,4 +1,5 @@
 from odoo import api, fields, models
+from odoo.tools import SQL
 
 
 class PsaBinding(models.Model):
@@ -28,6 +29,8 @@ class PsaBinding(models.Model):
         "psa.binding", "Merged Into", readonly=True, index="btree_not_null", ondelete="restrict",
         help="After a merge at the source this record is the other one.")
     deleted_at_source = fields.Boolean(readonly=True)
+    applied = fields.Json(
+        readonly=True, help="What the source last wrote to fields that it owns until a person edits them.")
     message_id = fields.Many2one("psa.message", "Last Message", readonly=True, ondelete="set null")
 
     _external_uniq = models.Constraint(
@@ -42,3 +45,28 @@ class PsaBinding(models.Model):
     def _compute_display_name(self):
         for binding in self:
             binding.display_name = f"{binding.object_type} {binding.external_id}"
+
+    @api.model
+    def _resolve(self, connection, references):
+        """Return what external records are in Odoo, in one query; merged ones are their survivor.
+
+        :param references: set of ``(object type, external id)``
+        :return: ``{(object type, external id): (model name, id)}`` of the bound ones
+        """
+        if not references:
+            return {}
+        pairs = sorted(references)
+        self.flush_model(["connection_id", "object_type", "external_id", "res_model", "res_id"])
+        return {
+            (object_type, external_id): (res_model, res_id)
+            for object_type, external_id, res_model, res_id in self.env.execute_query(SQL(
+                """
+                SELECT binding.object_type, binding.external_id, binding.res_model, binding.res_id
+                  FROM unnest(%s, %s) AS wanted(object_type, external_id)
+                  JOIN psa_binding binding ON binding.connection_id = %s
+                   AND binding.object_type = wanted.object_type AND binding.external_id = wanted.external_id
+                 WHERE binding.res_id IS NOT NULL
+                """,
+                [object_type for object_type, _id in pairs], [external_id for _type, external_id in pairs],
+                connection.id))
+        }

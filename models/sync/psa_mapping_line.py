@@ -1,4 +1,7 @@
-from odoo import fields, models
+from odoo import api, fields, models
+from odoo.exceptions import ValidationError
+
+from .path import PathError, compile_path
 
 TRANSFORMS = [
     ("none", "None"),
@@ -19,7 +22,7 @@ OWNERS = [
 
 
 class PsaMappingLine(models.Model):
-    """Where one canonical field comes from."""
+    """Where one canonical field comes from. Lines of a version that is or was in force are frozen."""
 
     _name = "psa.mapping.line"
     _description = "Field Map Line"
@@ -41,3 +44,36 @@ class PsaMappingLine(models.Model):
 
     _field_uniq = models.Constraint(
         "UNIQUE(mapping_id, canonical_field)", "Each field has one line in a version.")
+
+    @api.constrains("path")
+    def _check_path(self):
+        for line in self.filtered("path"):
+            try:
+                compile_path(line.path)
+            except PathError as error:
+                raise ValidationError(self.env._(
+                    "%(field)s: “%(path)s” is not a path (%(reason)s).",
+                    field=line.canonical_field, path=line.path, reason=str(error).splitlines()[0])) from error
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        lines = super().create(vals_list)
+        lines.mapping_id._check_draft()
+        return lines
+
+    def write(self, vals):
+        self.mapping_id._check_draft()
+        return super().write(vals)
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_if_draft(self):
+        self.mapping_id._check_draft()
+
+    @api.model
+    def _from_default(self, name, rule, sequence):
+        """Return create values of a connector's default rule: a path, or a dict of fields of a line."""
+        rule = {"path": rule} if isinstance(rule, str) else rule
+        unknown = set(rule) - {"path", "constant", "transform", "required", "refers_to", "owner"}
+        if unknown:
+            raise ValueError(f"{name}: a rule has no {', '.join(sorted(unknown))}")
+        return {"canonical_field": name, "sequence": sequence, **rule}

@@ -38,7 +38,7 @@ class PsaMessage(models.Model):
     _check_company_auto = True
 
     # === FIELDS === #
-    connection_id = fields.Many2one("psa.connection", required=True, readonly=True, index=True, ondelete="restrict")
+    connection_id = fields.Many2one("psa.connection", required=True, readonly=True, ondelete="restrict")
     stream_id = fields.Many2one("psa.stream", required=True, readonly=True, ondelete="restrict")
     company_id = fields.Many2one("res.company", required=True, readonly=True, ondelete="restrict")
     direction = fields.Selection([("in", "In"), ("out", "Out")], required=True, readonly=True, default="in")
@@ -55,7 +55,7 @@ class PsaMessage(models.Model):
          ("push", "Write back")],
         required=True, readonly=True, default="upsert",
     )
-    payload = fields.Text(readonly=True, prefetch=False, help="What came, byte for byte; empty once purged.")
+    payload = fields.Text(readonly=True, prefetch=False, help="What came; empty once purged.")
     payload_hash = fields.Char(readonly=True)
     origin = fields.Selection(
         [("pull", "Poll"), ("webhook", "Webhook"), ("fetch", "Fetch"), ("backfill", "Back-fill"), ("replay", "Replay"),
@@ -64,7 +64,7 @@ class PsaMessage(models.Model):
     )
     origin_message_id = fields.Many2one("psa.message", "Replay of", readonly=True, index="btree_not_null")
     mapping_id = fields.Many2one(
-        "psa.mapping", readonly=True, index="btree_not_null", ondelete="restrict",
+        "psa.mapping", readonly=True, ondelete="restrict",
         help="Version of the field map that read it last.",
     )
 
@@ -98,7 +98,7 @@ class PsaMessage(models.Model):
     _retry_idx = models.Index("(lane, connection_id, next_attempt_at) WHERE state = 'retry'")
     _wait_idx = models.Index("(wait_key) WHERE wait_key IS NOT NULL AND state IN ('waiting', 'held')")
     _record_idx = models.Index("(external_id, object_type)")
-    _open_idx = models.Index("(state, company_id) WHERE state NOT IN ('done', 'skipped')")
+    _open_idx = models.Index("(connection_id, state) WHERE state NOT IN ('done', 'skipped')")
 
     # === COMPUTE === #
     @api.depends("object_type", "external_id")

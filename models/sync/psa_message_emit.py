@@ -1,0 +1,92 @@
+from collections import defaultdict
+
+from odoo import api, models
+from odoo.tools import SQL
+
+from .psa_message_intake import payload_text, text_hash
+
+
+class PsaMessage(models.Model):
+    """The outbox: write-backs are messages too, made in the transaction that makes them true."""
+
+    _inherit = "psa.message"
+
+    @api.model
+    def _emit(self, canonical_type, values_by_record, event_key):
+        """Queue a write-back of ``values`` to every external record that each Odoo record is bound to.
+
+        It goes to the active outbound streams of the binding's connection that write this type to the binding's object
+        type. Older write-backs to the same target that have not been sent are superseded.
+
+        :param canonical_type: key of ``canonical.OUTBOUND_TYPES``
+        :param values_by_record: list of ``(record, JSON-ready dict)``; records of any models
+        :param event_key: what happened, different for each time that it happens (``move:12:posted:3``): the same event
+            told twice is one write-back
+        :return: number of new messages
+        """
+        values = {(record._name, record.id): values for record, values in values_by_record if record}
+        if not values:
+            return 0
+        rows_by_stream = defaultdict(dict)
+        streams = self._outbound_streams(canonical_type)
+        for connection_id, object_type, external_id, res_model, res_id in self._targets(values):
+            for stream in streams.get((connection_id, object_type), ()):
+                payload = payload_text(values[res_model, res_id])
+                digest = text_hash(payload)
+                key = f"{canonical_type}|{object_type}|{external_id}|{event_key}|{digest}"
+                rows_by_stream[stream][key] = (object_type, external_id, "", "push", payload, digest, "outbound")
+        new_ids = []
+        for stream, rows in rows_by_stream.items():
+            new_ids += self.sudo()._insert(stream, "out", "hub", rows)
+        self._supersede_pushes(new_ids)
+        return len(new_ids)
+
+    def _outbound_streams(self, canonical_type):
+        """Return ``{(connection id, object type): [streams that write this type to it]}``."""
+        result = defaultdict(list)
+        for stream in self.env["psa.stream"].sudo().search([
+            ("direction", "=", "out"), ("canonical_type", "=", canonical_type), ("active", "=", True),
+            ("connection_id.active", "=", True),
+        ]):
+            for object_type in stream._spec().object_types:
+                result[stream.connection_id.id, object_type].append(stream)
+        return result
+
+    def _targets(self, keys):
+        """Return ``(connection id, object type, external id, model, id)`` of what these records are bound to."""
+        self.env["psa.binding"].flush_model()
+        keys = sorted(keys)
+        return self.env.execute_query(SQL(
+            """
+            SELECT binding.connection_id, binding.object_type, binding.external_id, binding.res_model, binding.res_id
+              FROM unnest(%s, %s) AS record(res_model, res_id)
+              JOIN psa_binding binding ON binding.res_model = record.res_model AND binding.res_id = record.res_id
+             WHERE binding.alias_of_id IS NULL AND binding.deleted_at_source IS NOT TRUE
+          ORDER BY binding.id
+            """,
+            [res_model for res_model, _res_id in keys], [res_id for _res_model, res_id in keys]))
+
+    def _supersede_pushes(self, new_ids):
+        """Skip older unsent write-backs to the targets of these; one that is being sent right now is left alone."""
+        if not new_ids:
+            return
+        self.flush_model()
+        exception_ids = self.env.execute_query(SQL(
+            """
+            WITH older AS (
+                SELECT message.id, message.exception_id
+                  FROM psa_message newer
+                  JOIN psa_message message ON message.external_id = newer.external_id
+                   AND message.object_type = newer.object_type AND message.stream_id = newer.stream_id
+                   AND message.id < newer.id AND message.state IN ('pending', 'retry', 'held', 'waiting')
+                   AND message.operation = 'push'
+                 WHERE newer.id = ANY(%(ids)s)
+                   FOR NO KEY UPDATE OF message SKIP LOCKED)
+            UPDATE psa_message SET state = 'skipped', skip_reason = 'superseded', wait_key = NULL,
+                   next_attempt_at = NULL, exception_id = NULL, write_date = %(now)s
+              FROM older WHERE psa_message.id = older.id RETURNING older.exception_id
+            """, ids=new_ids, now=self.env.cr.now()))
+        self.invalidate_model()
+        exceptions = self.env["psa.exception"].sudo().browse(
+            sorted({exception_id for (exception_id,) in exception_ids if exception_id}))
+        exceptions._close_if_released()
