@@ -53,7 +53,7 @@ class Item:
 
     __slots__ = ("claim", "message", "connection", "company", "object_type", "external_id", "canonical_type", "values",
                  "operation", "source_version", "part_of", "binding", "record", "_bound_record", "parents", "owners",
-                 "fingerprint", "outcome", "amount", "currency", "translated")
+                 "fingerprint", "outcome", "_settled", "amount", "currency", "translated")
 
     def __init__(self, claim, object_type, external_id, canonical_type, values, operation=UPSERT, part_of=None):
         self.claim = claim
@@ -74,6 +74,7 @@ class Item:
         self.parents = {}
         self.fingerprint = None
         self.outcome = None
+        self._settled = None
         self.amount = None
         self.currency = None
         self.translated = False
@@ -123,9 +124,13 @@ class Item:
 
     # for the engine
 
+    def settle(self):
+        """What is decided so far does not depend on the handlers: :meth:`reset` keeps it."""
+        self._settled = self.outcome
+
     def reset(self):
         """Forget what a rolled-back attempt did."""
-        self.outcome = None
+        self.outcome = self._settled
         self.record = self._bound_record
         self.parents = {}
         self.amount = None
@@ -154,8 +159,8 @@ class Claim:
     """One locked message and what becomes of it."""
 
     __slots__ = ("message", "connection", "stream", "id", "object_type", "external_id", "source_version", "operation",
-                 "payload", "origin", "attempt_count", "exception_id", "received_at", "items", "outcome",
-                 "mapping_id", "sequence", "gone_parts")
+                 "payload", "origin", "attempt_count", "exception_id", "items", "outcome", "mapping_id",
+                 "sequence")
 
     def __init__(self, message, connection, row):
         self.message = message
@@ -174,7 +179,6 @@ class Claim:
         self.outcome = None
         self.mapping_id = None
         self.sequence = 0
-        self.gone_parts = []
 
     @property
     def open(self):
@@ -202,8 +206,7 @@ class Claim:
     def reset(self):
         self.outcome = None
         for item in self.items:
-            if item.outcome is None or item.outcome.state != "skipped" or not item.outcome.reason == "unchanged":
-                item.reset()
+            item.reset()
 
     def is_newer_than(self, version, message_id):
         """Say whether this message is newer than (``version``, ``message_id``): by version, else by arrival."""

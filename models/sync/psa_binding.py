@@ -62,7 +62,7 @@ class PsaBinding(models.Model):
             for object_type, external_id, res_model, res_id in self.env.execute_query(SQL(
                 """
                 SELECT binding.object_type, binding.external_id, binding.res_model, binding.res_id
-                  FROM unnest(%s, %s) AS wanted(object_type, external_id)
+                  FROM unnest(%s::text[], %s::text[]) AS wanted(object_type, external_id)
                   JOIN psa_binding binding ON binding.connection_id = %s
                    AND binding.object_type = wanted.object_type AND binding.external_id = wanted.external_id
                  WHERE binding.res_id IS NOT NULL

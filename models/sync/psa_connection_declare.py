@@ -1,4 +1,4 @@
-from odoo import fields, models
+from odoo import models
 from odoo.exceptions import ValidationError
 
 
@@ -83,21 +83,7 @@ class PsaConnection(models.Model):
 
     def _declare_mappings(self, streams):
         """Put the first version of each new stream's field map in force, as the vendor's folder ships it."""
-        rules = {}
-        for provider in self._providers().values():
-            rules |= provider.default_mappings()
-        self.env["psa.mapping"].create([{
-            "stream_id": stream.id,
-            "state": "active",
-            "active_from": fields.Datetime.now(),
-            "line_ids": [fields.Command.create(self._mapping_line(name, rule, sequence))
-                         for sequence, (name, rule) in enumerate(rules[stream.code].items(), 1)],
-        } for stream in streams if stream.direction == "in" and stream.code in rules])
-
-    def _mapping_line(self, name, rule, sequence):
-        if isinstance(rule, str):
-            rule = {"path": rule}
-        return {"canonical_field": name, "sequence": sequence, **rule}
+        self.env["psa.mapping"]._create_default(streams)
 
     def _declare_value_maps(self):
         """Add the translations that the vendor's folder ships for codes; what a person changed stays."""

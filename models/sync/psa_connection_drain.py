@@ -19,8 +19,3 @@ class PsaConnection(models.Model):
         "CHECK(batch_size BETWEEN 1 AND 1000 AND attempt_limit > 0 AND retry_base_seconds > 0 "
         "AND retry_limit_seconds >= retry_base_seconds)",
         "A batch has 1 to 1000 messages, there is at least one attempt, and the longest pause is not the shortest.")
-
-    def _declare_streams(self):
-        streams = super()._declare_streams()
-        self.env["psa.value.map"]._create_default(self)
-        return streams

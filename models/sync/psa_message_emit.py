@@ -59,7 +59,7 @@ class PsaMessage(models.Model):
         return self.env.execute_query(SQL(
             """
             SELECT binding.connection_id, binding.object_type, binding.external_id, binding.res_model, binding.res_id
-              FROM unnest(%s, %s) AS record(res_model, res_id)
+              FROM unnest(%s::text[], %s::int[]) AS record(res_model, res_id)
               JOIN psa_binding binding ON binding.res_model = record.res_model AND binding.res_id = record.res_id
              WHERE binding.alias_of_id IS NULL AND binding.deleted_at_source IS NOT TRUE
           ORDER BY binding.id

@@ -2,7 +2,7 @@ from odoo import api, fields, models
 
 
 class PsaStream(models.Model):
-    """The field maps of a stream. A new stream starts with its connector's default map in force."""
+    """The field maps of a stream."""
 
     _inherit = "psa.stream"
 
@@ -13,9 +13,3 @@ class PsaStream(models.Model):
     def _compute_mapping_id(self):
         for stream in self:
             stream.mapping_id = stream.mapping_ids.filtered(lambda mapping: mapping.state == "active")[:1]
-
-    @api.model_create_multi
-    def create(self, vals_list):
-        streams = super().create(vals_list)
-        self.env["psa.mapping"]._create_default(streams)
-        return streams

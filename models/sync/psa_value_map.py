@@ -141,20 +141,6 @@ class PsaValueMap(models.Model):
 
     # === BUSINESS === #
     @api.model
-    def _create_default(self, connection):
-        """Add the code maps that the connection's connector and packages ship, where there is no row yet."""
-        known = {(row.domain, row.source_value) for row in self.search([("connection_id", "=", connection.id)])}
-        wanted = {}
-        for provider in connection._providers().values():
-            for domain, codes in provider.default_value_maps().items():
-                for source_value, code in codes.items():
-                    if (domain, source_value) not in known:
-                        wanted[domain, source_value] = {
-                            "connection_id": connection.id, "domain": domain, "source_value": source_value,
-                            "target_code": code}
-        return self.create(list(wanted.values()))
-
-    @api.model
     def _lookup(self, connection, wanted):
         """Translate values in one query.
 
@@ -168,7 +154,7 @@ class PsaValueMap(models.Model):
         rows = self.env.execute_query(SQL(
             """
             SELECT map.domain, map.source_value, map.connection_id, map.company_id, map.target_ref, map.target_code
-              FROM unnest(%s, %s) AS wanted(domain, source_value)
+              FROM unnest(%s::text[], %s::text[]) AS wanted(domain, source_value)
               JOIN psa_value_map map ON map.domain = wanted.domain AND map.source_value = wanted.source_value
              WHERE (map.connection_id IS NULL OR map.connection_id = %s) AND map.state = 'mapped'
           ORDER BY (map.connection_id IS NOT NULL), (map.company_id IS NOT NULL)
@@ -212,13 +198,13 @@ class PsaValueMap(models.Model):
             INSERT INTO psa_value_map (connection_id, domain, source_value, state,
                                        create_uid, create_date, write_uid, write_date)
             SELECT %(connection)s, domain, source_value, 'unknown', %(uid)s, %(now)s, %(uid)s, %(now)s
-              FROM unnest(%(domains)s, %(values)s) AS wanted(domain, source_value)
+              FROM unnest(%(domains)s::text[], %(values)s::text[]) AS wanted(domain, source_value)
             ON CONFLICT DO NOTHING RETURNING id
             """,
             connection=connection.id, uid=self.env.uid, now=self.env.cr.now(), domains=domains, values=values))
         rows = self.env.execute_query(SQL(
             """
-            SELECT map.domain, map.source_value, map.id FROM unnest(%s, %s) AS wanted(domain, source_value)
+            SELECT map.domain, map.source_value, map.id FROM unnest(%s::text[], %s::text[]) AS wanted(domain, source_value)
               JOIN psa_value_map map ON map.domain = wanted.domain AND map.source_value = wanted.source_value
              WHERE map.connection_id = %s AND map.company_id IS NULL
             """, domains, values, connection.id))

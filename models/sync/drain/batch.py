@@ -1,0 +1,44 @@
+from . import applying, binding, finish, order, read
+
+
+class Batch:
+    """What the stages share.
+
+    :ivar env: environment of the connection's user
+    :ivar claims: list of :class:`Claim`, oldest first
+    :ivar bound: ``{(object type, external id): Bound}`` of the records in the batch
+    :ivar resolved: ``{(object type, external id): Odoo record or None}`` of parents looked up so far
+    :ivar older: ``{claim: [row of an open older message of the same record]}``
+    :ivar missing: ``{(object type, external id): Missing}`` of parents that are not there
+    :ivar woken: wait keys of what was bound or changed
+    """
+
+    def __init__(self, env, connection, claims, full=False, trust_unique=False):
+        self.env = env
+        self.connection = connection
+        self.claims = claims
+        self.full = full
+        self.trust_unique = trust_unique
+        self.streams = {}
+        self.bound = {}
+        self.resolved = {}
+        self.older = {}
+        self.missing = {}
+        self.woken = set()
+
+    def run(self):
+        order.supersede(self)
+        read.read(self)
+        binding.load(self)
+        binding.compare(self)
+        applying.apply(self)
+        finish.finish(self)
+
+    def open_claims(self):
+        return [claim for claim in self.claims if claim.open]
+
+    def settlement(self):
+        """Return what must be looked at again after the commit: (wait keys bound, references awaited)."""
+        awaited = {missing.reference for claim in self.claims if claim.outcome.state == "waiting"
+                   for missing in self.missing.values() if missing.key == claim.outcome.key}
+        return self.woken, awaited

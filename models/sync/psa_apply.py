@@ -1,0 +1,92 @@
+from odoo import api, models
+
+
+class PsaApplyError(Exception):
+    """A handler cannot apply an item.
+
+    :param text: one plain sentence for people
+    :param cause: code of the exception cause
+    :param item: the item at fault when it is known; without it the engine looks for it by bisection
+    """
+
+    def __init__(self, text, cause="apply_error", item=None):
+        super().__init__(text)
+        self.cause = cause
+        self.item = item
+
+
+class PsaApply(models.AbstractModel):
+    """From canonical records to Odoo records: base of the handlers ``psa.apply.<canonical type>``.
+
+    All methods get a list of :class:`~..item.Item` and work on it as a set. They run as the connection's user with
+    superuser rights, in a savepoint: after an error all that they did is undone and they are called again for halves of
+    the items.
+    """
+
+    _name = "psa.apply"
+    _description = "Apply Canonical Records"
+
+    #: ``{Odoo field: canonical field}`` where the names differ; for :meth:`_owned`.
+    _canonical_names = {}
+
+    @api.model
+    def _handler(self, canonical_type):
+        """Return the handler of a canonical type."""
+        return self.env[f"psa.apply.{canonical_type}"]
+
+    def _prepare(self, items):
+        """Check ``items`` and hold, skip or let wait those that cannot be applied now. Nothing is written here."""
+
+    def _apply(self, items):
+        """Create and change the Odoo records of ``items`` (all of them still ok) and call ``item.done(record)``.
+
+        :raise PsaApplyError: an item cannot be applied
+        """
+        raise NotImplementedError
+
+    def _delete(self, items):
+        """The source deleted the records of ``items`` (all bound). By default the Odoo record stays as it is."""
+        for item in items:
+            item.done(item.record)
+
+    def _merge(self, items):
+        """The source merged the records of ``items`` into ``item.parents["winner"]``.
+
+        By default only the binding follows: whoever refers to the loser means the winner.
+        """
+        for item in items:
+            item.done(item.parents["winner"])
+
+    def _risk(self, items):
+        """Say with ``item.risk(amount, currency)`` how much money waits with each of ``items``. By default none."""
+
+    def _owned(self, item, values):
+        """Return those of ``values`` (Odoo fields of the item's existing record) that the source may write.
+
+        A field that Odoo owns is set once, with the record. One that the source owns until a person edits it is written
+        while it holds what the source wrote last.
+        """
+        if not item.owners or not item.record:
+            return values
+        return {name: value for name, value in values.items() if self._may_write(item, name)}
+
+    def _may_write(self, item, name):
+        owner = item.owners.get(self._canonical_names.get(name, name), "source")
+        if owner == "source_until_edit":
+            applied = item.binding.applied if item.binding else None
+            return not applied or name not in applied or applied[name] == self._stored(item.record, name)
+        return owner == "source"
+
+    def _applied(self, item):
+        """Return ``{Odoo field: JSON-ready value}`` of the fields whose edits by people must be noticed."""
+        if not item.record:
+            return None
+        odoo_names = {canonical: odoo for odoo, canonical in self._canonical_names.items()}
+        names = [odoo_names.get(field, field) for field, owner in item.owners.items() if owner == "source_until_edit"]
+        return {name: self._stored(item.record, name) for name in names if name in item.record._fields} or None
+
+    def _stored(self, record, name):
+        """Return a field's value as JSON gives it back."""
+        field = record._fields[name]
+        value = field.convert_to_read(record[name], record, use_display_name=False)
+        return value.isoformat() if hasattr(value, "isoformat") else value

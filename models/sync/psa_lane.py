@@ -1,0 +1,338 @@
+import logging
+import random
+import time
+from datetime import timedelta
+
+import psycopg2
+from psycopg2.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
+
+from odoo import api, fields, models
+from odoo.tools import SQL
+
+from .drain import Batch, RaceLost
+from .item import Claim, record_key
+from .wake import wake
+
+_logger = logging.getLogger(__name__)
+
+JOBS = {
+    "master": ("psa_hub.cron_lane_master_1", "psa_hub.cron_lane_master_2"),
+    "transaction": ("psa_hub.cron_lane_transaction_1", "psa_hub.cron_lane_transaction_2"),
+}
+#: Kinds of stream jobs (``psa.stream._wake``) that serve the lanes which are not drained here.
+STREAM_KINDS = {"fetch": "fetch", "outbound": "push"}
+
+#: What ends in a new transaction and never costs an attempt.
+CONFLICTS = (SerializationFailure, DeadlockDetected, LockNotAvailable, RaceLost)
+
+STAND_BY_SECONDS = 10  # how long a worker waits for what another one has locked
+LINGER_SECONDS = 0.3  # before a run ends it looks once more: a sender may have been about to commit
+LOOK_AGAIN_SECONDS = 0.25
+SMALLEST_BATCH = 25
+EXCLUSIVE_BATCHES = 20  # after a conflict, this many batches are not worked on beside others
+
+
+class PsaLane(models.AbstractModel):
+    """The workers: claim a batch of one connection, apply it, commit, and again until nothing is due.
+
+    Any number of workers share a lane. The first statement of each transaction is the claim (``FOR NO KEY UPDATE SKIP
+    LOCKED``), so its snapshot is never older than its locks. Each record is locked too (advisory, until the commit), so
+    that two versions of one record are never worked on at once.
+    """
+
+    _name = "psa.lane"
+    _description = "Lane"
+
+    # === WAKE === #
+    @api.model
+    def _wake(self, lanes):
+        """Set the first worker of each of these lanes going; it calls the others when there is enough to do."""
+        jobs = [JOBS[lane][0] for lane in lanes if lane in JOBS]
+        if jobs:
+            wake(self.env, *jobs)
+        if kinds := {STREAM_KINDS[lane] for lane in lanes if lane in STREAM_KINDS}:
+            self.env["psa.stream"]._wake(*kinds)
+
+    @api.model
+    def _wake_others(self, lane):
+        wake(self.env, *JOBS[lane])
+
+    @api.model
+    def _wake_later(self, lane):
+        """Ask for a run when the next retry of the lane is due, unless one is due before anyway."""
+        [(moment,)] = self.env.execute_query(SQL(
+            "SELECT MIN(next_attempt_at) FROM psa_message WHERE state = 'retry' AND lane = %s", lane))
+        if not moment:
+            return
+        job = self.env.ref(JOBS[lane][0])
+        due_before = self.env.execute_query(SQL(
+            "SELECT 1 FROM ir_cron_trigger WHERE cron_id = %s AND call_at <= %s LIMIT 1",
+            job.id, moment + timedelta(minutes=1)))
+        if not due_before and job.sudo().nextcall > moment:
+            job._trigger(at=max(moment, fields.Datetime.now()))
+
+    # === DRAIN === #
+    @api.model
+    def _cron_drain(self, lane):
+        self._drain(lane)
+
+    @api.model
+    def _drain(self, lane, stand_by=STAND_BY_SECONDS):
+        """Work on the lane until nothing is due or the scheduled job's time is up.
+
+        Commits after each batch. Conflicts with other transactions roll the batch back and try again, smaller and not
+        beside other workers, without costing an attempt.
+
+        :param stand_by: seconds to wait for messages that another worker has locked, so that a killed worker's work is
+            taken up at once
+        :return: number of messages that were worked on
+        """
+        Cron = self.env["ir.cron"]
+        run = _Run(self.env)
+        seconds = Cron._commit_progress(0)
+        idle_since = None
+        total = 0
+        while seconds:
+            connections = self._due_connections(lane)
+            self.env.cr.commit()
+            claimed = 0
+            for connection in connections:
+                count, full = self._drain_batch(lane, connection, run)
+                claimed += count
+                if full and run.call_others():
+                    self._wake_others(lane)
+                seconds = Cron._commit_progress(count, remaining=1)
+                if not seconds:
+                    break
+            total += claimed
+            if claimed:
+                idle_since = None
+                continue
+            now = time.monotonic()
+            idle_since = idle_since or now
+            waiting = (stand_by if connections else LINGER_SECONDS) - (now - idle_since)
+            if waiting <= 0 or not total and not connections:
+                break
+            self.env.cr.commit()
+            time.sleep(min(waiting, LOOK_AGAIN_SECONDS))
+        if seconds:
+            self._wake_later(lane)
+            Cron._commit_progress(0, remaining=0)
+        if total:
+            _logger.info("Lane %s: %s messages, %s conflicts", lane, total, run.conflicts)
+        return total
+
+    @api.model
+    def _due_connections(self, lane):
+        """Return the live connections that have something due in ``lane``."""
+        rows = self.env.execute_query(SQL(
+            """
+            SELECT connection.id FROM psa_connection connection
+             WHERE connection.active AND (
+                   EXISTS (SELECT FROM psa_message WHERE lane = %(lane)s AND connection_id = connection.id
+                                                     AND state = 'pending')
+                OR EXISTS (SELECT FROM psa_message WHERE lane = %(lane)s AND connection_id = connection.id
+                                                     AND state = 'retry' AND next_attempt_at <= %(now)s))
+          ORDER BY connection.id
+            """, lane=lane, now=fields.Datetime.now()))
+        return self.env["psa.connection"].browse(row[0] for row in rows).filtered(
+            lambda connection: connection._is_live())
+
+    def _drain_batch(self, lane, connection, run):
+        """Work on one batch in a transaction of its own.
+
+        :return: number of messages that were finished, whether the batch was full
+        """
+        connection_id = connection.id
+        while True:
+            with run.alone():
+                try:
+                    connection = self.env["psa.connection"].browse(connection_id)
+                    batch = self._run_batch(lane, connection, run.limit(connection), run.trust_unique)
+                    settled = batch.settlement() if batch else None
+                    self.env.flush_all()
+                    self.env.cr.commit()
+                except CONFLICTS as error:
+                    self.env.cr.rollback()
+                    run.conflict(error)
+                    continue
+            run.success()
+            if batch is None:
+                return 0, False
+            self._settle(connection, *settled)
+            return len(batch.claims), batch.full
+
+    @api.model
+    def _run_batch(self, lane, connection, limit=None, trust_unique=False):
+        """Claim a batch and work on it, without committing. The claim must be the transaction's first statement.
+
+        :param trust_unique: a uniqueness error is a fault of the data, not a race with another transaction
+        :return: :class:`Batch`, or None when nothing was claimed
+        """
+        limit = limit or connection.batch_size
+        rows = self._claim(lane, connection.id, limit)
+        mine = [row for row in rows if row.pop("mine")]
+        if not mine:
+            return None
+        env = self._working_env(connection)
+        connection = connection.with_env(env)
+        Message = env["psa.message"]
+        claims = [Claim(Message.browse(row["id"]), connection, row) for row in mine]
+        batch = Batch(env, connection, claims, full=len(rows) >= limit, trust_unique=trust_unique)
+        batch.run()
+        return batch
+
+    @api.model
+    def _claim(self, lane, connection_id, limit):
+        """Lock up to ``limit`` due messages of a connection: retries that are due, then the oldest pending ones.
+
+        ``mine`` is false for a message whose record another worker has in hand in another version; it stays due.
+
+        :return: list of dicts, oldest first
+        """
+        return self.env.execute_query_dict(SQL(
+            """
+            WITH again AS (
+                SELECT id FROM psa_message
+                 WHERE lane = %(lane)s AND connection_id = %(connection)s AND state = 'retry'
+                   AND next_attempt_at <= %(now)s
+              ORDER BY next_attempt_at LIMIT %(limit)s
+                   FOR NO KEY UPDATE SKIP LOCKED),
+            fresh AS (
+                SELECT id FROM psa_message
+                 WHERE lane = %(lane)s AND connection_id = %(connection)s AND state = 'pending'
+              ORDER BY id LIMIT GREATEST(%(limit)s - (SELECT COUNT(*) FROM again), 0)
+                   FOR NO KEY UPDATE SKIP LOCKED)
+            SELECT message.id, stream_id, object_type, external_id, source_version, operation, payload, origin,
+                   attempt_count, exception_id,
+                   pg_try_advisory_xact_lock(hashtextextended(
+                       connection_id || ':' || object_type || ':' || external_id, 0)) AS mine
+              FROM (SELECT id FROM again UNION ALL SELECT id FROM fresh) claimed
+              JOIN psa_message message ON message.id = claimed.id
+          ORDER BY message.id
+            """, lane=lane, connection=connection_id, limit=limit, now=fields.Datetime.now()))
+
+    def _working_env(self, connection):
+        """Return the environment that handlers work in: the connection's user, in all companies of that user."""
+        user = connection.user_id
+        company = connection.company_id
+        return self.env(user=user.id, su=True, context={
+            **self.env.context,
+            "allowed_company_ids": [company.id, *(user.company_ids - company).ids],
+            "tracking_disable": True,
+            "mail_create_nolog": True,
+            "mail_notrack": True,
+            "active_test": True,
+        })
+
+    # === RACES === #
+    @api.model
+    def _settle(self, connection, bound, awaited):
+        """Close the window in which one worker binds a parent while another one sends its child to wait for it.
+
+        Each of them looks again with a new snapshot after its commit; whoever commits last sees the other one.
+
+        :param bound: wait keys of what this worker has just bound
+        :param awaited: references that its messages wait for now
+        """
+        if not bound and not awaited:
+            return
+        keys = set(bound)
+        if awaited:
+            keys |= {record_key(connection.id, *reference)
+                     for reference in self.env["psa.binding"]._resolve(connection, awaited)}
+        try:
+            self.env["psa.message"]._release(keys)
+            self.env.cr.commit()
+        except CONFLICTS:
+            self.env.cr.rollback()  # somebody else has just released them; the sweep would find the rest
+
+    @api.model
+    def _cron_sweep(self):
+        """Release what waits for a record that is bound by now: the net under the races of killed workers."""
+        self.env["psa.message"].flush_model()
+        self.env["psa.binding"].flush_model()
+        released = self.env.execute_query(SQL(
+            """
+            UPDATE psa_message message
+               SET state = 'pending', wait_key = NULL, write_date = %s
+              FROM psa_binding binding
+             WHERE message.state = 'waiting' AND binding.res_id IS NOT NULL
+               AND message.wait_key = 'record:' || binding.connection_id || ':' || binding.object_type || ':'
+                                      || binding.external_id
+               AND binding.connection_id = message.connection_id
+               AND binding.object_type = split_part(message.wait_key, ':', 3)
+               AND binding.external_id = substr(message.wait_key, length(split_part(message.wait_key, ':', 2))
+                                                + length(split_part(message.wait_key, ':', 3)) + 10)
+            RETURNING message.lane
+            """, self.env.cr.now()))
+        if released:
+            self.env["psa.message"].invalidate_model()
+            _logger.warning("Sweep: %s messages waited for records that are bound", len(released))
+            self._wake({lane for (lane,) in released})
+
+
+class _Run:
+    """What one worker remembers between its batches: how it fares with the others."""
+
+    def __init__(self, env):
+        self.cr = env.cr
+        self.conflicts = 0
+        self.in_a_row = 0
+        self.careful = 0  # batches still to be done alone
+        self.trust_unique = False
+        self.others_called = False
+
+    def limit(self, connection):
+        return max(min(SMALLEST_BATCH, connection.batch_size), connection.batch_size >> self.in_a_row)
+
+    def call_others(self):
+        first, self.others_called = not self.others_called, True
+        return first
+
+    def conflict(self, error):
+        self.conflicts += 1
+        self.in_a_row += 1
+        self.careful = EXCLUSIVE_BATCHES
+        self.trust_unique = isinstance(error, RaceLost)
+        _logger.debug("Conflict %s: %s", self.in_a_row, error)
+        time.sleep(random.uniform(0, min(2.0, 0.02 * 2 ** self.in_a_row)))
+
+    def success(self):
+        self.in_a_row = 0
+        self.trust_unique = False
+        self.careful = max(self.careful - 1, 0)
+
+    def alone(self):
+        return _Alone(self.cr, bool(self.careful))
+
+
+class _Alone:
+    """Work beside no other worker that had a conflict: they take turns instead of undoing each other's batches.
+
+    The lock belongs to the session and is taken in a transaction of its own, so that the claim's snapshot is younger.
+    """
+
+    KEY = SQL("hashtext('psa_hub.drain')")
+
+    def __init__(self, cr, wanted):
+        self.cr = cr
+        self.wanted = wanted
+        self.held = False
+
+    def __enter__(self):
+        if self.wanted:
+            try:
+                self.cr.execute(SQL("SET LOCAL lock_timeout = '20s'"))
+                self.cr.execute(SQL("SELECT pg_advisory_lock(%s)", self.KEY))
+                self.held = True
+                self.cr.commit()
+            except LockNotAvailable:
+                self.cr.rollback()  # one of them takes very long: go on beside it
+
+    def __exit__(self, exc_type, exc_value, traceback):
+        if self.held and not isinstance(exc_value, psycopg2.InterfaceError):
+            if exc_type:
+                self.cr.rollback()  # an aborted transaction could not release it
+            self.cr.execute(SQL("SELECT pg_advisory_unlock(%s)", self.KEY))
+            self.cr.commit()
