@@ -37,6 +37,7 @@
         "views/psa_hub_menus.xml",
         "views/psa_dashboard_views.xml",
         "wizards/psa_exception_waive_views.xml",
+        "wizards/psa_exception_link_views.xml",
         "views/psa_stream_views.xml",
         "views/psa_message_views.xml",
         "views/psa_binding_views.xml",

@@ -1,2 +1,3 @@
 from . import psa_billing_run
 from . import psa_exception_waive
+from . import psa_exception_link

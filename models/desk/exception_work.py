@@ -133,14 +133,16 @@ class PsaException(models.Model):
     def action_retry(self):
         """Send everything that waits for these on its way again; what still fails comes back to the same exception.
 
-        A connection's exception tries the connection instead: its work waits for the connection, not for a retry.
+        A connection's exception tries the connection instead: its work waits for the connection, not for a retry, and
+        a good answer closes the exception.
         """
         self._check_open()
-        self = self.sudo()
-        if connections := self.filtered(lambda exception: exception.category == "connection").connection_id:
-            connections.action_check()
-        count = self._release_holders("retry")
-        self.filtered(lambda exception: exception.is_open).write({"state": "retrying"})
+        refused = self.filtered(lambda exception: exception.category == "connection" and exception.connection_id)
+        if refused:
+            refused.connection_id.sudo().action_check()  # first: it works in transactions of its own
+        held = (self - refused).sudo()
+        count = held._release_holders("retry")
+        held.filtered("is_open").write({"state": "retrying"})
         self.env["psa.audit"]._log([
             {
                 "event": "exception.retry",
@@ -151,14 +153,24 @@ class PsaException(models.Model):
             }
             for exception in self
         ])
+        return self._tell(self._retry_outcome(refused.connection_id.sudo(), count), {
+            "type": "ir.actions.client", "tag": "soft_reload",
+        })
+
+    def _retry_outcome(self, connections, count):
+        """Return the sentence that tells what a retry did."""
+        failing = connections.filtered(lambda connection: connection.state != "connected")
+        if failing:
+            return self.env._("%s still does not work. The check on its page says why.", failing[0].name)
+        if connections and not count:
+            return self.env._("The connection works. What waited for it goes on.")
+        return self.env._("%s records go again. What still fails comes back here.", count)
+
+    def _tell(self, message, then):
         return {
             "type": "ir.actions.client",
             "tag": "display_notification",
-            "params": {
-                "type": "success",
-                "message": self.env._("%s records go again. What still fails comes back here.", count),
-                "next": {"type": "ir.actions.client", "tag": "soft_reload"},
-            },
+            "params": {"type": "info", "message": message, "next": then},
         }
 
     def _release_holders(self, how, reason=None):

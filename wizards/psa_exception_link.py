@@ -1,0 +1,65 @@
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+
+# The model that a record of each canonical type is.
+MODELS = {
+    "party": "res.partner",
+    "person": "res.partner",
+    "resource": "hr.employee",
+    "deal": "sale.order",
+    "project": "project.project",
+    "milestone": "project.milestone",
+}
+
+
+class PsaExceptionLink(models.TransientModel):
+    """Says which record of Odoo a record at the source is, for good, and lets go what waited for it."""
+
+    _name = "psa.exception.link"
+    _description = "Link to an Existing Record"
+
+    exception_id = fields.Many2one("psa.exception", required=True, readonly=True)
+    sentence = fields.Char(related="exception_id.name")
+    holder_count = fields.Integer(related="exception_id.holder_count")
+    amount = fields.Monetary(related="exception_id.amount")
+    currency_id = fields.Many2one(related="exception_id.currency_id")
+    object_type = fields.Char("Type at the Source", compute="_compute_external")
+    external_id = fields.Char("ID at the Source", compute="_compute_external")
+    model = fields.Char(compute="_compute_external")
+    employee_id = fields.Many2one("hr.employee", "Employee")
+    partner_id = fields.Many2one("res.partner", "Customer or Contact")
+    project_id = fields.Many2one("project.project", "Project")
+    order_id = fields.Many2one("sale.order", "Contract")
+    milestone_id = fields.Many2one("project.milestone", "Milestone")
+
+    _FIELDS = {
+        "hr.employee": "employee_id",
+        "res.partner": "partner_id",
+        "project.project": "project_id",
+        "sale.order": "order_id",
+        "project.milestone": "milestone_id",
+    }
+
+    @api.depends("exception_id")
+    def _compute_external(self):
+        for wizard in self:
+            connection, object_type, external_id = wizard.exception_id._external_record()
+            stream = self.env["psa.stream"].sudo().search(
+                [("connection_id", "=", connection.id), ("object_type", "=", object_type)], limit=1)
+            wizard.object_type, wizard.external_id = object_type, external_id
+            by_cause = {"unknown_person": "hr.employee", "duplicate_party": "res.partner"}
+            wizard.model = MODELS.get(stream.canonical_type) or by_cause.get(wizard.exception_id.cause_code)
+
+    def action_link(self):
+        """Bind and release.
+
+        :raise UserError: nothing is chosen
+        """
+        self.ensure_one()
+        self.exception_id._check_open()
+        record = self[self._FIELDS[self.model]] if self.model else None
+        if not record:
+            raise UserError(self.env._("Choose the record that it is."))
+        record.check_access("read")
+        self.exception_id._link_to(record)
+        return {"type": "ir.actions.act_window_close"}
