@@ -16,14 +16,23 @@ export class TraceField extends Component {
         if (!value || typeof value !== "object") {
             return [];
         }
-        return Object.entries(value).flatMap(([key, item]) => {
+        const shown = Object.entries(value).filter(([key]) => !key.endsWith("_id"));
+        return shown.flatMap(([key, item]) => {
             const label = Array.isArray(value) ? `${Number(key) + 1}.` : this.words(key);
             const row = { key: `${path}/${key}`, label, depth };
             if (item && typeof item === "object") {
                 return [row, ...this.flatten(item, depth + 1, row.key)];
             }
-            return [{ ...row, value: item === null || item === false ? "–" : String(item) }];
+            return [{ ...row, value: this.text(item) }];
         });
+    }
+
+    text(item) {
+        if (item === null || item === false) {
+            return "–";
+        }
+        const text = String(item);
+        return /^[a-z]+(_[a-z]+)*$/.test(text) ? this.words(text) : text;
     }
 
     words(key) {
