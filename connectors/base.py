@@ -141,17 +141,16 @@ class Page:
 class Part:
     """One canonical record inside a raw record (a day of a weekly timecard).
 
-    :param external_id: the record's own id, or that id + ``:`` + something stable, so that the parts of a deleted
-        record are found by the prefix
-    :param void: nothing stands at this place now (a day without hours): it matters only where an earlier version left
-        a binding, and is dropped otherwise
+    A part that an earlier version of the record had and this one has not (a day that lost its hours) is taken back by
+    the engine, as are all parts of a deleted record.
+
+    :param external_id: the record's own id, or that id + ``:`` + something stable
     """
 
     object_type: str
     external_id: str
     canonical_type: str
     raw: Any
-    void: bool = False
 
 
 @dataclass(frozen=True, slots=True)

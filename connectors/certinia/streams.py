@@ -58,7 +58,7 @@ OBJECTS = {
                   "pse__Timecard_Notes__c", INVOICE_DATE, EVENT_ITEM, "pse__Assignment__r.pse__Role__c",
                   *(f"pse__{day}_Notes__c" for day in DAYS),
                   *(f"{HEADER}.{name}" for name in (
-                      "Name", "pse__Start_Date__c", "pse__Bill_Rate__c", "pse__Daily_Bill_Rate__c",
+                      "Name", "pse__Bill_Rate__c", "pse__Daily_Bill_Rate__c",
                       "pse__Approver__c", "pse__Time_Logged_In_Days__c", "pse__Dated_Bill_Rates_Apply__c")),
                   *(f"{HEADER}.pse__{day}_Days__c" for day in DAYS),
                   *(f"{HEADER}.pse__{day}_Bill_Rate__c" for day in DAYS))),

@@ -1,9 +1,9 @@
-"""A timecard split as days: one ``time`` record for each day of its week.
+"""A timecard split as days: one ``time`` record for each day that carries hours.
 
-A split holds the hours of one week (or of the part of it in one period) in seven fields. Each day becomes one part,
-``<split id>:<date>``; days without hours are parts too, marked void, so that hours that were taken away in a later
-version are withdrawn. The split's amount is shared out over the days by their hours, as evidence: it sums to the
-split's amount to the cent.
+A split holds the hours of one week (or of the part of it in one period) in seven fields. Each day with hours becomes
+one part, ``<split id>:<date>``; a day that loses its hours in a later version is no part any more, and the engine takes
+it back. The split's amount is shared out over the days by their hours, as evidence: it sums to the split's amount to
+the cent.
 """
 
 from datetime import date, timedelta
@@ -29,14 +29,6 @@ def _day(raw, name):
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"The timecard has no readable {'start' if 'Start' in name else 'end'} date",
                         "timecard_dates") from error
-
-
-def _week(raw, start, end):
-    """Return the dates that the split's record may ever have spoken of: its header's week."""
-    header_start = (raw.get(HEADER) or {}).get("pse__Start_Date__c")
-    first = min(start, date.fromisoformat(header_start)) if header_start else start
-    last = max(end, first + timedelta(days=6)) if header_start else end
-    return [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
 
 
 def _hours(raw, span):
@@ -92,17 +84,13 @@ def split_days(raw, external_id):
             amounts = distribute(total, _weights(raw, span, hours), smallest_unit(raw.get("CurrencyIsoCode")))
         except ValueError as error:
             raise DataError(f"The timecard has an amount of {total} and no hours", "timecard_amount") from error
-    worked = {day: (count, amount) for day, count, amount in zip(span, hours, amounts, strict=True)}
-    parts = []
-    for day in _week(raw, start, end):
-        count, amount = worked.get(day, (Decimal(0), Decimal(0)))
-        notes = raw.get(f"pse__{DAYS[day.weekday()]}_Notes__c") if day in worked else None
-        parts.append(Part(DAY, f"{external_id}:{day.isoformat()}", "time", {
-            **raw, "day": {"date": day.isoformat(), "hours": count, "amount": amount, "notes": notes}},
-            void=not count))
-    return parts
+    return [
+        Part(DAY, f"{external_id}:{day.isoformat()}", "time", {**raw, "day": {
+            "date": day.isoformat(), "hours": count, "amount": amount,
+            "notes": raw.get(f"pse__{DAYS[day.weekday()]}_Notes__c")}})
+        for day, count, amount in zip(span, hours, amounts, strict=True) if count]
 
 
 def worked_days(raw):
     """Return the ISO dates of a split that carry hours (or days)."""
-    return {part.raw["day"]["date"] for part in split_days(raw, raw.get("Id") or "") if not part.void}
+    return {part.raw["day"]["date"] for part in split_days(raw, raw.get("Id") or "")}

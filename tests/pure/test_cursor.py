@@ -19,8 +19,10 @@ def read(rows, keyset, limit, bound):
         found = sorted(row_id for seconds, row_id in rows if seconds is None and row_id > keyset.after_id)
         return [(None, row_id) for row_id in found][:limit]
     found = sorted((seconds, row_id) for seconds, row_id in rows if seconds is not None)
-    return [(seconds, row_id) for seconds, row_id in found if at(seconds) <= bound and (
-        keyset.at is None or at(seconds) > keyset.at or (at(seconds) == keyset.at and row_id > keyset.after_id))][:limit]
+    if keyset.at is not None:
+        found = [(seconds, row_id) for seconds, row_id in found
+                 if at(seconds) > keyset.at or (at(seconds) == keyset.at and row_id > keyset.after_id)]
+    return [(seconds, row_id) for seconds, row_id in found if at(seconds) <= bound][:limit]
 
 
 def run(rows, keyset, now, limit=3, overlap=600, stop_after=None, **options):

@@ -58,7 +58,7 @@ def test_classes(status, body, expected):
 
 def test_the_daily_quota_waits_long_and_concurrency_short():
     daily = failing(403, error("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."))
-    crowd = failing(403, error("REQUEST_LIMIT_EXCEEDED", "ConcurrentRequests (Concurrent API Requests) Limit exceeded."))
+    crowd = failing(403, error("REQUEST_LIMIT_EXCEEDED", "ConcurrentRequests Limit exceeded."))
     assert daily.retry_after >= 3600
     assert crowd.retry_after <= 60
     assert not isinstance(crowd, QuotaError)

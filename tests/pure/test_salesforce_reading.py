@@ -75,7 +75,7 @@ def test_the_next_run_reads_the_overlap_only(org):
         _records, cursor, _pages = read_run(session_for(server.url), STREAMS["account"], {})
         server.asked.clear()
         session = session_for(server.url)
-        records, cursor, pages = read_run(session, STREAMS["account"], cursor)
+        records, cursor, _pages = read_run(session, STREAMS["account"], cursor)
         assert records == []
         calls = [asked.path for asked in server.asked]
     # The clock (free), one query, the delete log: no describe, because the cursor remembers the shape.
@@ -185,7 +185,7 @@ def test_the_delete_log_may_lag_behind(org):
     with serving(org) as server:
         _records, cursor, _pages = read_run(session_for(server.url), STREAMS["account"], {})
         org.now, org.covered = NOW + timedelta(hours=1), text(NOW + timedelta(minutes=10))
-        _records, cursor, pages = read_run(session_for(server.url), STREAMS["account"], cursor)
+        _records, cursor, _pages = read_run(session_for(server.url), STREAMS["account"], cursor)
         assert cursor["deleted_at"] == "2026-07-03T12:10:00.000Z"
         org.covered, org.now = None, NOW + timedelta(hours=2)
         org.deleted_log = [{"id": account_id(1), "deletedDate": text(NOW + timedelta(minutes=30))}]
@@ -392,8 +392,8 @@ def test_an_object_that_bulk_does_not_know_is_read_page_by_page(org):
 
 
 def test_bulk_csv():
-    text_in = '"Id","Amount","Won","Parent__r.Name","Note"\n"1","10.10","true","P\n""q"", x",""\x00\n' \
-              '"Id","Amount","Won","Parent__r.Name","Note"\n"2","","false","",""\n'
+    header = '"Id","Amount","Won","Parent__r.Name","Note"\n'
+    text_in = header + '"1","10.10","true","P\n""q"", x",""\x00\n' + header + '"2","","false","",""\n'
     assert bulk.parse(text_in, {"Amount": "currency", "Won": "boolean"}) == [
         {"Id": "1", "Amount": Decimal("10.10"), "Won": True, "Parent__r": {"Name": 'P\n"q", x'}, "Note": None},
         {"Id": "2", "Amount": None, "Won": False, "Parent__r": {"Name": None}, "Note": None},

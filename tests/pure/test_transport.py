@@ -31,7 +31,7 @@ def test_form_of_an_address_is_checked_before_anything_is_sent(url):
 
 
 @pytest.mark.parametrize("host", [
-    "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "[::1]",
+    "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "[::]", "[::1]",
     "[fd00::1]", "[fe80::1]", "[::ffff:10.0.0.1]", "[64:ff9b::a00:1]", "[2002:a00:1::]", "224.0.0.1", "localhost",
 ])
 def test_addresses_that_are_not_public_are_refused(host):
@@ -219,7 +219,7 @@ def test_amounts_keep_every_digit_in_both_directions():
     assert jsontext.dumps({"x": Decimal("2.50"), "é": None}) == '{"x":2.50,"é":null}'
     with pytest.raises(TypeError):
         jsontext.dumps({"x": Decimal("NaN")})
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="NaN"):
         jsontext.loads('{"x": NaN}')
 
 
