@@ -1,6 +1,6 @@
 from collections import defaultdict
 
-from odoo import fields, models
+from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
 from odoo.tools import SQL
 
@@ -202,26 +202,30 @@ class PsaException(models.Model):
         self._check_open()
         if not (reason or "").strip():
             raise UserError(self.env._("Say why: a waived exception keeps its reason for ever."))
-        self._check_may_waive()
-        self.sudo()._release_holders("waive", reason)
+        for exception in self:
+            self._check_may_waive(exception.name, exception.amount, exception.company_id)
         self._close("waived", reason)
+        self.sudo()._release_holders("waive", reason)
         for exception in self.sudo():
             exception._message_log(body=self.env._("Waived: %s", reason))
 
-    def _check_may_waive(self):
+    @api.model
+    def _check_may_waive(self, name, amount, company):
+        """Refuse unless the user may give up ``amount`` (in the currency of ``company``).
+
+        :raise AccessError: a reviewer waives up to the company's limit; above it an approver is needed
+        """
         if self.env.su or self.env.user.has_group("psa_hub.group_approver"):
             return
         if not self.env.user.has_group("psa_hub.group_reviewer"):
-            raise AccessError(self.env._("Only reviewers and approvers may waive exceptions."))
-        for exception in self:
-            limit = exception.company_id.psa_waive_limit
-            if abs(exception.amount) > limit:
-                raise AccessError(self.env._(
-                    "“%(name)s” puts %(amount)s at risk; above %(limit)s an approver must waive it.",
-                    name=exception.name,
-                    amount=exception.currency_id.format(exception.amount),
-                    limit=exception.currency_id.format(limit),
-                ))
+            raise AccessError(self.env._("Only reviewers and approvers may waive."))
+        limit = company.sudo().psa_waive_limit
+        if abs(amount) > limit:
+            currency = company.sudo().currency_id
+            raise AccessError(self.env._(
+                "“%(name)s” puts %(amount)s at risk; above %(limit)s an approver must waive it.",
+                name=name, amount=currency.format(amount), limit=currency.format(limit),
+            ))
 
     def write(self, vals):
         if vals.get("user_id") and "state" not in vals:
