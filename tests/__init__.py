@@ -3,3 +3,8 @@ from . import test_audit
 from . import test_connection
 from . import test_credential
 from . import test_drain
+from . import test_apply_party
+from . import test_apply_deal
+from . import test_apply_time
+from . import test_apply_project
+from . import test_apply_money

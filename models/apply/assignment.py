@@ -26,6 +26,10 @@ class PsaAssignment(models.Model):
     currency_id = fields.Many2one("res.currency")
     date_from = fields.Date("From")
     date_to = fields.Date("To")
+    rate_id = fields.Many2one(
+        "psa.rate", "Rate Row", readonly=True, index="btree_not_null", ondelete="set null",
+        help="The hourly price made of this assignment.",
+    )
     active = fields.Boolean(default=True)
 
     _dates_ordered = models.Constraint(

@@ -1,0 +1,9 @@
+from odoo import fields, models
+
+
+class SaleOrder(models.Model):
+    """Which terms the source named when the contract was made: a later difference is a change, not an edit."""
+
+    _inherit = "sale.order"
+
+    psa_source_terms = fields.Json("Terms at the Source", copy=False)

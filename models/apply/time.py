@@ -1,0 +1,184 @@
+from odoo import models
+
+from .entry_specs import source_block, tell_billing, withdraw
+from .project_release import closed_key, contract_key, no_contract_text
+from .tools import changed_values, share_prefetch, write_grouped
+
+# Words by which sources say that an approver sent the record back. Such time is nobody's: neither cost nor revenue.
+_REJECTED = {"rejected", "declined", "refused", "denied"}
+# What Odoo refuses to change once a timesheet is invoiced.
+_LOCKED_WHEN_BILLED = {"unit_amount", "employee_id", "project_id", "task_id", "so_line", "date"}
+
+
+class PsaApplyTime(models.AbstractModel):
+    """Time -> timesheets (``account.analytic.line``) and, on a contract, billable entries.
+
+    Every record that is not rejected becomes a timesheet on a task of its order line (or role), pinned to the line
+    that pays for it. Hours under a fee or a milestone are pinned to that line too, so that Odoo's screens are right;
+    billing knows them as covered. Zero hours or a rejection take the timesheet away again, unless it is billed:
+    then billing reports the difference and the timesheet stays.
+    """
+
+    _name = "psa.apply.time"
+    _inherit = "psa.apply"
+    _description = "Apply Time"
+    _canonical_names = {
+        "name": "description", "project_id": "project", "employee_id": "resource", "date": "work_date",
+        "unit_amount": "hours",
+    }
+
+    # === PREPARE === #
+    def _prepare(self, items):
+        share_prefetch(items)
+        for item in items:
+            if item.ok and not self._is_void(item):
+                self._check(item)
+
+    def _risk(self, items):
+        for item in items:
+            if item.values.get("billable"):
+                item.risk(item.values["source_amount"], item.values["currency"])
+
+    def _is_rejected(self, item):
+        return not item.values["approved"] and (item.values["status"] or "").strip().lower() in _REJECTED
+
+    def _is_void(self, item):
+        """True when nothing of the record is left: zero hours, or sent back by the approver."""
+        return not item.values["hours"] or self._is_rejected(item)
+
+    def _check(self, item):
+        """Hold what cannot be booked; every sentence says who, what and how to mend it."""
+        source = item.values
+        project = item.parents["project"]
+        employee = item.parents["resource"]
+        order = project.psa_contract_id
+        company = order.company_id or project.company_id or item.company
+        who = {"person": employee.name, "project": project.name, "date": source["work_date"]}
+        if employee.company_id != company:
+            item.hold(
+                "wrong_entity",
+                self.env._(
+                    "%(person)s of %(employer)s worked on %(date)s on “%(project)s” of %(company)s. Time across legal "
+                    "entities is not booked: correct the record at the source, or let an employee of %(company)s book it.",
+                    employer=employee.company_id.name, company=company.name, **who,
+                ),
+                key=item.key, company=company, record=project,
+            )
+        elif project.psa_closed_for_time and not item.record:
+            item.hold(
+                "closed_project",
+                self.env._(
+                    "The project “%s” is closed for time, and people still book on it. Reopen the project, or move "
+                    "the time at the source.", project.name,
+                ),
+                key=closed_key(project), company=company, record=project,
+            )
+        elif source["billable"] and not order:
+            item.hold(
+                "no_contract",
+                no_contract_text(self.env, project), key=contract_key(project), company=company, record=project,
+            )
+        elif source["billable"] and source["currency"] not in (None, order.currency_id.name):
+            item.hold(
+                "currency_mismatch",
+                self.env._(
+                    "The time of %(person)s on %(date)s is in %(time)s, but the contract %(contract)s is in "
+                    "%(currency)s. Correct the assignment or the project at the source.",
+                    time=source["currency"], contract=order.name, currency=order.currency_id.name, **who,
+                ),
+                key=item.key, company=company, record=project,
+            )
+
+    # === APPLY === #
+    def _apply(self, items):
+        void = [item for item in items if self._is_void(item)]
+        self._remove([item for item in void if self._is_rejected(item)], rejected=True)
+        self._remove([item for item in void if not self._is_rejected(item)])
+        by_company = {}
+        for item in items:
+            if not self._is_void(item):
+                project = item.parents["project"]
+                company = project.company_id or item.company
+                by_company.setdefault(company, []).append(item)
+        for company, company_items in by_company.items():
+            self.with_company(company)._book(company_items, company)
+
+    def _book(self, items, company):
+        """Create and change the timesheets of one company, then tell billing of all of them at once."""
+        lines = self.env["psa.apply.time.place"]._places(items)
+        values = {item: self._timesheet_values(item, company, *lines[item]) for item in items}
+        new = [item for item in items if not item.record]
+        timesheets = dict(zip(new, self.env["account.analytic.line"]._psa_create([values[item] for item in new])))
+        known = [item for item in items if item.record]
+        self._change(known, values)
+        timesheets.update((item, item.record) for item in known)
+        tell_billing(self.env, "time", [
+            self._entry_spec(item, timesheet, *lines[item])
+            for item, timesheet in timesheets.items() if item.parents["project"].psa_contract_id
+        ])
+        for item, timesheet in timesheets.items():
+            item.done(timesheet)
+
+    def _timesheet_values(self, item, company, order_line, task, role):
+        source = item.values
+        return {
+            "name": source["description"] or "/",
+            "project_id": item.parents["project"].id,
+            "task_id": task.id,
+            "employee_id": item.parents["resource"].id,
+            "date": source["work_date"],
+            "unit_amount": float(source["hours"]),
+            "so_line": order_line.id,
+            "is_so_line_edited": True,
+            "company_id": company.id,
+        }
+
+    def _change(self, items, values):
+        """Write what differs; of an invoiced timesheet only what Odoo lets change. Billing reports the rest."""
+        changes = []
+        for item in items:
+            timesheet = item.record
+            changed = changed_values(timesheet, values[item])
+            if changed.get("name") == "/" and not timesheet.name:
+                changed.pop("name")
+            if not timesheet._is_not_billed():
+                changed = {name: value for name, value in changed.items() if name not in _LOCKED_WHEN_BILLED}
+            changes.append((timesheet, self._owned(item, changed)))
+        write_grouped(changes)
+
+    def _entry_spec(self, item, timesheet, order_line, task, role):
+        source = item.values
+        project = item.parents["project"]
+        order = project.psa_contract_id
+        return {
+            "source": timesheet,
+            "order_id": order.id,
+            "order_line_id": order_line.id,
+            "project_id": project.id,
+            "employee_id": item.parents["resource"].id,
+            "role_id": role.id,
+            "work_date": source["work_date"],
+            "quantity": source["hours"],
+            "currency_id": order.currency_id.id,
+            "fixed_amount": None,
+            "approved": source["approved"],
+            "billable": source["billable"],
+            "source_blocked": source_block(source),
+            "description": source["description"] or "",
+            "source_amount": source["source_amount"],
+            "message_id": item.message.id,
+        }
+
+    # === REMOVE === #
+    def _delete(self, items):
+        self._remove(items)
+
+    def _remove(self, items, rejected=False):
+        """Withdraw the entries and take the timesheets away; an invoiced one stays and billing reports it."""
+        timesheets = self.env["account.analytic.line"].union(*(item.record for item in items if item.record))
+        kept = withdraw(self.env, "time", timesheets, rejected)
+        kept |= timesheets.filtered(lambda timesheet: not timesheet._is_not_billed())
+        if gone := timesheets - kept:
+            gone.unlink()
+        for item in items:
+            item.done(item.record if item.record and item.record in kept else None)
