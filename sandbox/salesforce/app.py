@@ -45,7 +45,11 @@ class App:
         self.store = world.store
         self._manifest = manifest_parts.build(self.store, scale, seed_number)
         self.second_act = SecondAct(world)
-        self._manifest["second_act"] = self.second_act.expected()
+        act = self._manifest["second_act"] = self.second_act.expected()
+        self._manifest["defects"].update(
+            late_edit=act["late_edit"]["records"], delete_after_billing=act["delete_after_billing"]["records"],
+            rejected_after_approval=act["rejected_after_approval_billed"]["records"]
+            + act["rejected_after_approval_unbilled"]["records"])
         if records:
             seed_plain_accounts(world, records)
             self._manifest["plain_accounts"] = records
@@ -94,6 +98,8 @@ class App:
                 return self.outbound.status()
             case "POST", "outbound/send":
                 return self.outbound.send(**values)
+            case "GET", "written":
+                return self._written()
             case "POST", "settings":
                 self.daily_limit = int(values.get("daily_limit", self.daily_limit))
                 self.authority.session_seconds = float(values.get("session_seconds", self.authority.session_seconds))
@@ -101,6 +107,19 @@ class App:
                 return {"daily_limit": self.daily_limit, "session_seconds": self.authority.session_seconds,
                         "rotate": self.authority.rotate}
         return None
+
+    def _written(self):
+        """Return what the integration user has left on billed records: counts by object, and each deal's invoice."""
+        user, written = self.store.integration_user, {}
+        with self.store.lock:
+            for name in ("pse__Timecard__c", "pse__Expense__c", "pse__Milestone__c", "pse__Billing_Event__c"):
+                rows = [row for row in self.store.tables[name.lower()].rows.values()
+                        if row.get("LastModifiedById") == user and row.get("pse__Invoiced__c")]
+                written[name] = {"invoiced": len(rows),
+                                 "numbers": sorted({row.get("pse__Invoice_Number__c", "") for row in rows})}
+            deals = {row["Id"]: {key: value for key, value in row.items() if key.startswith("Odoo_")}
+                     for row in self.store.tables["opportunity"].rows.values() if row.get("Odoo_Invoice_Number__c")}
+        return {**written, "Opportunity": {"invoiced": len(deals), "deals": deals}}
 
     def close(self):
         self.outbound.close()

@@ -49,8 +49,16 @@ def to_cents(value):
 
 
 def text(value):
-    """Return a Decimal as text without exponent, amounts with two places."""
-    return format(value, "f")
+    """Return an amount in Decimal as text with two places."""
+    return format(to_cents(value), "f")
+
+
+def hours_text(value):
+    return format(value.quantize(Decimal("0.01")), "f")
+
+
+def rate_text(value):
+    return format(value.quantize(Decimal("0.0001")), "f")
 
 
 class Sums:
@@ -63,7 +71,7 @@ class Sums:
         self._by_currency[currency] += amount
 
     def as_dict(self):
-        return {currency: text(to_cents(amount)) for currency, amount in sorted(self._by_currency.items())}
+        return {currency: text(amount) for currency, amount in sorted(self._by_currency.items())}
 
 
 class Books:

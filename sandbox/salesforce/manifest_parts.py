@@ -5,7 +5,19 @@ from datetime import date
 from decimal import Decimal
 
 from .firm import ENTITIES, QUARTER_END, QUARTER_START, UNKNOWN_ROLE
-from .manifest import FIXED_PRICE, HELD, WAITING, Books, Sums, in_quarter, number, text, to_cents, value_maps
+from .manifest import (
+    FIXED_PRICE,
+    HELD,
+    WAITING,
+    Books,
+    Sums,
+    hours_text,
+    in_quarter,
+    number,
+    text,
+    to_cents,
+    value_maps,
+)
 
 
 def build(store, scale, seed):
@@ -25,6 +37,8 @@ def build(store, scale, seed):
         "entries": _entries(books, time),
         "contracts": contracts,
         **_totals(contracts),
+        "write_back": _write_back(time, contracts),
+        "defects": _defects(books, time),
     }
 
 
@@ -118,8 +132,9 @@ def _time(books):
     summary = {
         "splits": sum(treatments.values()), "days": days["all"], "rejected_splits": treatments["rejected"],
         "rejected_days": held_days["rejected"],
-        "applied": {"splits": treatments["applied"], "days": applied, "hours": text(sum(hours.values()))},
-        "by_charge": {name: {"splits": charges[name], "days": days[name], "hours": text(hours[name])}
+        "applied": {"splits": treatments["applied"], "days": applied,
+                    "hours": hours_text(sum(hours.values(), Decimal(0)))},
+        "by_charge": {name: {"splits": charges[name], "days": days[name], "hours": hours_text(hours[name])}
                       for name in sorted(charges)},
     }
     return {"treatments": treatments, "summary": summary, "held": held, "waiting": waiting, "billable": billable}
@@ -223,14 +238,25 @@ def _contracts(books, billable):
             "legal_entity": deal["Legal_Entity__c"], "currency": deal["CurrencyIsoCode"],
             "billing_method": deal["Billing_Method__c"], "payment_terms": deal["Payment_Terms__c"],
             "tax_profile": deal["Tax_Profile__c"], "purchase_order": deal.get("PO_Number__c"),
-            "amount": text(to_cents(number(deal["Amount"]))),
+            "amount": text(number(deal["Amount"])),
             "time_entries": len(time[key]), "expense_entries": len(expenses[key]),
             "milestone_entries": len(milestones[key]), "fee_entries": len(fee_lines),
-            "time_hours": text(sum((hours for hours, _amount in time[key]), Decimal(0))),
-            **{name: text(to_cents(amount)) for name, amount in parts.items()},
-            "net": text(to_cents(sum(parts.values()))), "after_the_quarter": text(to_cents(later[key])),
+            "time_hours": hours_text(sum((hours for hours, _amount in time[key]), Decimal(0))),
+            **{name: text(amount) for name, amount in parts.items()},
+            "net": text(sum(parts.values())), "after_the_quarter": text(later[key]),
         })
     return result
+
+
+def _write_back(time, contracts):
+    """Return how many records of each object carry an invoice number once all proposals are posted."""
+    splits = {split["Id"] for split, day, _hours, _amount in time["billable"] if in_quarter(day)}
+    return {
+        "pse__Timecard__c": len(splits),
+        "pse__Expense__c": sum(contract["expense_entries"] for contract in contracts),
+        "pse__Milestone__c": sum(contract["milestone_entries"] for contract in contracts),
+        "Opportunity": sum(1 for contract in contracts if Decimal(contract["net"])),
+    }
 
 
 def _totals(contracts):
@@ -246,3 +272,32 @@ def _totals(contracts):
         }
     proposals = sum(company["proposals"] for company in companies.values())
     return {"companies": companies, "proposals": proposals, "invoices": proposals}
+
+
+# === DEFECTS === #
+
+
+def _defects(books, time):
+    """Return how many records show each defect of the first act; the second act adds its own four kinds."""
+    held, waiting, master = time["held"], time["waiting"], _held_master(books)
+    stamps = Counter(split["SystemModstamp"] for split in books.rows["pse__Timecard__c"].values())
+    tie, tied = stamps.most_common(1)[0]
+    return {
+        "unknown_person": held["unknown_person"]["records"],
+        "closed_project": held["closed_project"]["records"],
+        "missing_rate": held["missing_rate"]["records"],
+        "duplicate_account": master["duplicate_party"]["records"],
+        "wrong_entity": held["wrong_entity"]["records"],
+        "currency_mismatch": held["currency_mismatch"]["records"],
+        "unmapped_role": master["unmapped_value"]["records"],
+        "unmapped_role_timecards": waiting["behind_unmapped_role"]["timecards"],
+        "incomplete_terms": master["incomplete_terms"]["records"],
+        "back_dated": sum(1 for split in books.rows["pse__Timecard__c"].values() if _is_back_dated(books, split)),
+        "same_second_ties": tied, "same_second": tie,
+    }
+
+
+def _is_back_dated(books, split):
+    """Return whether the work was entered 45 days or more after it was done."""
+    last_day = books.days(split)[-1][0]
+    return (date.fromisoformat(split["CreatedDate"][:10]) - last_day).days >= 45

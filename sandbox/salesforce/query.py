@@ -89,8 +89,6 @@ class QueryService:
         if not page["done"]:
             key = key or self._open(cursor)
             page["nextRecordsUrl"] = f"{root}/query/{key}-{position}"
-        elif key:
-            self._cursors.pop(key, None)
         page["records"] = records
         return page
 

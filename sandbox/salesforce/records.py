@@ -141,8 +141,9 @@ class Records:
             if not (spec.updateable if before is not None else spec.createable):
                 verb = "update" if before is not None else "create"
                 raise ApiError(400, "INVALID_FIELD_FOR_INSERT_UPDATE",
-                               f"Unable to {verb} fields: {spec.name}. Please check the security settings of this field "
-                               "and verify that it is read/write for your profile or permission set.", [spec.name])
+                               f"Unable to {verb} fields: {spec.name}. Please check the security settings of this "
+                               "field and verify that it is read/write for your profile or permission set.",
+                               [spec.name])
             clean[spec.name] = self._value(table, spec, value)
             if spec.unique and clean[spec.name] is not None:
                 self._check_unique(table, spec, clean[spec.name], before)

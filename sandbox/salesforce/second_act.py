@@ -9,7 +9,7 @@ from datetime import date
 from decimal import Decimal
 
 from .firm import QUARTER_END, QUARTER_START
-from .manifest import Books, Sums, number, text, to_cents
+from .manifest import Books, Sums, hours_text, number, rate_text, text, to_cents
 from .objects_shared import DAYS
 
 SPLIT, HEADER = "pse__Timecard__c", "pse__Timecard_Header__c"
@@ -66,8 +66,8 @@ class SecondAct:
             signed.add(edit["currency"], Decimal(edit["difference"]))
             absolute.add(edit["currency"], abs(Decimal(edit["difference"])))
         return {
-            "late_edit": {"cause": "changed_after_billing", "exceptions": len(edits), "records": len(edits), "items": edits,
-                          "difference": signed.as_dict(), "absolute": absolute.as_dict()},
+            "late_edit": {"cause": "changed_after_billing", "exceptions": len(edits), "records": len(edits),
+                          "items": edits, "difference": signed.as_dict(), "absolute": absolute.as_dict()},
             "delete_after_billing": self._group("deleted_after_billing", self._deleted),
             "rejected_after_approval_billed": self._group("rejected_after_billing", self._rejected_billed),
             "rejected_after_approval_unbilled": self._group(None, self._rejected_unbilled),
@@ -81,14 +81,14 @@ class SecondAct:
         (day, hours), = self._books.days(split)
         rate = self._books.rate(split)
         return {"split": id_, "name": split["Name"], "contract": project["pse__Opportunity__c"],
-                "day": day.isoformat(), "hours": text(hours), "rate": text(rate),
+                "day": day.isoformat(), "hours": hours_text(hours), "rate": rate_text(rate),
                 "amount": text(to_cents(hours * rate)), "currency": split["CurrencyIsoCode"]}
 
     def _edit(self, place, id_):
         item = self._describe(id_)
         hours = Decimal(item["hours"]) + _EDITS[place % len(_EDITS)]
         amount = to_cents(hours * Decimal(item["rate"]))
-        return {**item, "hours_after": text(hours), "amount_after": text(amount),
+        return {**item, "hours_after": hours_text(hours), "amount_after": text(amount),
                 "difference": text(amount - Decimal(item["amount"]))}
 
     def _group(self, cause, ids):

@@ -35,7 +35,7 @@ def _add_report(world, rng, contract, seat, number, lines):
     flags = {
         "pse__Status__c": status, "pse__Submitted__c": status in ("Submitted", "Approved") or None,
         "pse__Approved__c": approved, "pse__Include_In_Financials__c": approved,
-        "pse__Project__c": contract.project_ids[0] if seat.project_id in contract.project_ids else seat.project_id,
+        "pse__Project__c": seat.project_id,
         "pse__Resource__c": seat.person.id, "OwnerId": world.user_ids[1],
     }
     report = world.add("pse__Expense_Report__c", stamp, Name=f"Trip {number + 1}: {contract.name}"[:80],

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from .firm import ENTITIES
 from .seed_contracts import TIME_MATERIAL
-from .seed_time import TimeSeeder, quarters, tie
+from .seed_time import TIE, TimeSeeder, quarters, tie
 from .world import stamp_on
 
 
@@ -35,7 +35,8 @@ def seed_time(world):
     tags["incomplete_terms"] = _incomplete(seeder)
     special = sum(map(len, tags.values()))
     tags["ordinary"] = june + seeder.ordinary(scale.timecards - special - len(june))
-    picks = world.rng("ties").sample(sorted(tags["ordinary"]), scale.same_second)
+    older = sorted(id_ for id_ in tags["ordinary"] if world.row("pse__Timecard__c", id_)["SystemModstamp"] < TIE)
+    picks = world.rng("ties").sample(older, scale.same_second)
     tie(world, picks)
     tags["same_second"] = sorted(picks)
 
@@ -164,8 +165,8 @@ def _back_dated(seeder):
     def make_days(number):
         day = date(2026, 4, 27) + timedelta(days=number % 4)
         return {day: quarters(4 + number % 9)}
-    return seeder.team_time(seeder.world.scale.back_dated, make_days, start=5,
-                            stamp=stamp_on(date(2026, 6, 29), seeder.rng))
+    entered = stamp_on(date(2026, 6, 29), seeder.rng)
+    return seeder.team_time(seeder.world.scale.back_dated, make_days, start=5, stamp=entered, created=entered)
 
 
 def _incomplete(seeder):

@@ -8,7 +8,7 @@ from .objects_shared import DAYS
 from .seed_contracts import TIME_MATERIAL
 from .world import cents, stamp_on
 
-_TIE = "2026-06-20T02:15:07.000+0000"
+TIE = "2026-06-20T02:15:07.000+0000"
 #: from this day on approval lags behind
 _RECENT = date(2026, 6, 13)
 _MAX_QUARTERS_A_DAY = 44
@@ -35,16 +35,17 @@ class TimeSeeder:
     # === ONE TIMECARD === #
 
     def add(self, seat_person, project, days, *, rate, currency, status="Approved", billable=True, assignment=None,
-            stamp=None, cost=0, **split_values):
+            stamp=None, created=None, cost=0, **split_values):
         """Add a header and its splits (one more where the week crosses a month's end) and return the split ids.
 
         :param seat_person: contact id; :param days: {date: Decimal hours} within one week from Monday
         :param rate: Decimal price of an hour, or None; :param stamp: SystemModstamp, else when it was approved
+        :param created: CreatedDate, else the evening of the last day
         """
         first = min(days)
         monday = first - timedelta(days=first.weekday())
         stamp = stamp or self._stamp(max(days), status)
-        created = min(stamp, stamp_on(max(days), self.rng, 16, 3))
+        created = created or min(stamp, stamp_on(max(days), self.rng, 16, 3))
         approved = status == "Approved" or None
         note = self.rng.choice(ACTIVITIES)
         common = {
@@ -191,4 +192,4 @@ def _totals(days, rate, billable):
 def tie(world, split_ids):
     """Give these splits one and the same SystemModstamp second, as a nightly batch job does."""
     for split_id in split_ids:
-        world.store.touch("pse__Timecard__c", split_id, _TIE)
+        world.store.touch("pse__Timecard__c", split_id, TIE)

@@ -26,10 +26,14 @@ _DATE_WORDS = ("today", "yesterday", "tomorrow", "last_n_days")
 
 @dataclass(slots=True)
 class Literal:
-    """A value: ``kind`` is string, number, boolean, null, date, instant or dateword."""
+    """A value: ``kind`` is string, number, boolean, null, date, instant or dateword.
+
+    :param raw: text of a string with its escapes, for LIKE, where an escaped wildcard is plain
+    """
 
     kind: str
     value: object
+    raw: str = ""
 
 
 @dataclass(slots=True)
@@ -74,6 +78,11 @@ def _tokens(text):
             tokens.append((match.lastgroup, match.group(), position))
         position = match.end()
     return tokens
+
+
+def unescape(text):
+    """Return the text of a string literal without its escapes."""
+    return re.sub(r"\\(.)", lambda match: _ESCAPES.get(match[1], match[1]), text, flags=re.DOTALL)
 
 
 def instant_text(text):
@@ -233,7 +242,7 @@ class _Parser:
     def literal(self):
         kind, value, position = self.take()
         if kind == "string":
-            return Literal("string", re.sub(r"\\(.)", lambda m: _ESCAPES.get(m[1], m[1]), value[1:-1], flags=re.S))
+            return Literal("string", unescape(value[1:-1]), value[1:-1])
         if kind == "number":
             return Literal("number", float(value))
         if kind == "date":

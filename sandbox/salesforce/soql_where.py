@@ -10,7 +10,7 @@ from datetime import timedelta
 from . import ids
 from .errors import ApiError
 from .schema import NUMBER_TYPES
-from .soql_parser import Combine, Compare, Literal, Query, malformed
+from .soql_parser import Combine, Compare, Literal, Query, malformed, unescape
 
 _OPERATORS = {
     "<": lambda left, right: left < right, "<=": lambda left, right: left <= right,
@@ -99,8 +99,10 @@ def _folding(spec, get):
     return folded
 
 
-def _like(pattern):
-    parts = ["[^\\n]*" if char == "%" else "." if char == "_" else re.escape(char) for char in pattern]
+def _like(raw):
+    """Return the regular expression of a LIKE pattern, escapes still in it."""
+    wildcards = {"%": ".*", "_": "."}
+    parts = [wildcards.get(piece) or re.escape(unescape(piece)) for piece in re.findall(r"\\.|.", raw, re.DOTALL)]
     return re.compile("".join(parts), re.IGNORECASE | re.DOTALL)
 
 
@@ -140,7 +142,7 @@ def _comparison(store, table, node, run):
     if node.operator == "like":
         if not isinstance(node.value, Literal) or node.value.kind != "string":
             raise ApiError(400, "INVALID_QUERY_FILTER_OPERATOR", f"invalid operator on field '{node.path}'")
-        matches = _like(node.value.value).fullmatch
+        matches = _like(node.value.raw).fullmatch
         return lambda row: matches(get(row) or "") is not None
     wanted = _value(store, spec, node.value)
     if node.operator == "=":
