@@ -112,12 +112,16 @@ class Response:
 
     @property
     def text(self):
-        return self.body.decode("utf-8", "replace")
+        """The body as text. :raise PoisonError: not UTF-8; a name with replaced letters would be a wrong name"""
+        try:
+            return self.body.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise PoisonError("The answer is not UTF-8 text", code="encoding") from error
 
     def json(self):
         """Return the parsed body, numbers with a fraction as ``Decimal``.
 
-        :raise PoisonError: empty, HTML or otherwise not JSON
+        :raise PoisonError: empty, HTML, not UTF-8 or otherwise not JSON
         :raise TransientError: JSON that ends too early (the connection was cut)
         """
         text = self.text.lstrip("\ufeff").strip()

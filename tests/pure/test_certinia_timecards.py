@@ -4,11 +4,12 @@ from decimal import Decimal
 
 import jmespath
 import pytest
+from default_map import to_canonical
 from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors import get, jsontext
-from connectors.canonical import CODE, REFERENCE, TYPES, Reference, coerce
+from connectors.canonical import CODE, TYPES, Reference
 from connectors.certinia.timecards import split_days
 from connectors.errors import DataError
 from connectors.money import distribute, smallest_unit
@@ -42,18 +43,7 @@ def worked(raw):
 
 
 def apply_mapping(stream_code, raw):
-    """The mapping as the engine applies it: a path per canonical field, references wrapped."""
-    stream = STREAMS[stream_code]
-    fields, values = TYPES[stream.canonical_type].fields, {}
-    for name, rule in PACKAGE.default_mappings()[stream_code].items():
-        rule = {"path": rule} if isinstance(rule, str) else rule
-        value = jmespath.search(rule["path"], raw)
-        if value is not None and fields[name].kind == REFERENCE:
-            value = Reference(rule["refers_to"], value)
-        if value is not None and rule.get("transform") == "lower":
-            value = value.lower()
-        values[name] = value
-    return coerce(stream.canonical_type, values)
+    return to_canonical(PACKAGE, STREAMS[stream_code], raw)
 
 
 def test_each_day_with_hours_is_a_part():

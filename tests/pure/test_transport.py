@@ -173,7 +173,8 @@ def test_json_that_ends_too_early_is_a_cut_body(body):
         get(lambda asked: Answer(raw=raw)).json()
 
 
-@pytest.mark.parametrize("body", [b"", b"  ", b"<html>maintenance</html>", b"not json", b'{"a": 1} trailing {', b"NaN"])
+@pytest.mark.parametrize("body", [b"", b"  ", b"<html>maintenance</html>", b"not json", b'{"a": 1} trailing {', b"NaN",
+                                  '{"name": "Müller"}'.encode("latin-1")])
 def test_what_is_not_json_is_poison(body):
     with pytest.raises(PoisonError):
         get(lambda asked: Answer(body=body)).json()
