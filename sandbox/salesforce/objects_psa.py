@@ -70,7 +70,13 @@ PSA = (
         pse__Master_Project__c  ref pse__Proj__c
         pse__Parent_Project__c  ref pse__Proj__c
         pse__Planned_Hours__c   double
+        pse__Project_Phase__c   picklist
+        pse__Services_Billing_Time_Period_Type__c picklist Week;Month;Quarter;Year
+        pse__Recognition_Method__c picklist
         pse__Bookings__c        currency +readonly
+        pse__Pre_Billed__c      currency +readonly
+        pse__Revenue__c         currency +readonly
+        pse__Margin__c          currency +formula
         pse__Billings__c        currency +readonly
         pse__Billed__c          currency +readonly
         pse__Invoiced__c        currency +readonly
@@ -96,6 +102,7 @@ PSA = (
         pse__Schedule__c        ref pse__Schedule__c +once
         pse__Start_Date__c      date +formula
         pse__End_Date__c        date +formula
+        pse__Planned_Bill_Rate__c currency 4
         pse__Planned_Hours__c   double
         pse__Percent_Allocated__c double
         pse__Milestone__c       ref pse__Milestone__c
@@ -109,6 +116,7 @@ PSA = (
         pse__Project__c         ref pse__Proj__c pse__Milestones__r +required
         pse__Milestone_Amount__c currency
         pse__Milestone_Cost__c  currency
+        pse__Planned_Hours__c   double
         pse__Target_Date__c     date +required
         pse__Start_Date__c      date
         pse__Actual_Date__c     date
@@ -127,7 +135,11 @@ PSA = (
         pse__End_Date__c        date +required
         pse__Timecard_Notes__c  textarea
         pse__Additional_Notes__c textarea
+        pse__Time_Logged_In_Days__c boolean
+        pse__Cost_Rate_Amount__c currency
+        pse__Cost_Rate_Currency_Code__c string 3
         pse__Total_Hours__c     double +formula
+        pse__Total_Days_Worked__c double +formula
         pse__Billable__c        boolean
         pse__Bill_Rate__c       currency 4
         pse__Daily_Bill_Rate__c boolean
@@ -172,6 +184,9 @@ PSA = (
         pse__Invoiced__c        boolean
         pse__First_Expense_Date__c date
         pse__Last_Expense_Date__c date
+        pse__Total_Billable_Amount__c double
+        pse__Total_Reimbursement_Amount__c double
+        pse__Reimbursement_Currency__c string 3
         pse__Approver__c        ref User
         pse__Expense_Report_Reference__c string 255 +external +unique
     """),
@@ -197,6 +212,12 @@ PSA = (
         pse__Billable__c        boolean
         pse__Non_Reimbursible__c boolean
         pse__Lost_Receipt__c    boolean
+        pse__Distance__c        double
+        pse__Rate_Unit__c       picklist Mile;Kilometer
+        pse__Tax_Type__c        picklist
+        pse__Split_Expense__c   boolean
+        pse__Expense_Split_Parent__c ref pse__Expense__c
+        pse__Billable_Amount__c currency +formula
         pse__Status__c          picklist Draft;Submitted;Approved;Rejected +restricted
         pse__Description__c     textarea
         pse__Notes__c           textarea
@@ -208,6 +229,8 @@ PSA = (
         pse__Date__c            date
         pse__Billing_Contact__c ref Contact
         pse__Summary_Amount__c  currency
+        pse__Is_Approved__c     boolean
+        pse__Status__c          picklist
         pse__Is_Released__c     boolean
         pse__Invoiced__c        boolean
         pse__Invoice_Number__c  string 80
@@ -226,6 +249,7 @@ PSA = (
         pse__Quantity__c        double 6
         pse__Unit_Price__c      currency
         pse__Amount__c          currency
+        pse__ProductService__c  ref Product2
         pse__Timecard_Split__c  ref pse__Timecard__c
         pse__Expense__c         ref pse__Expense__c
         pse__Milestone__c       ref pse__Milestone__c

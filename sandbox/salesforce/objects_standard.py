@@ -32,6 +32,8 @@ STANDARD = (
         Email                   email 128 +required
         IsActive                boolean
         EmployeeNumber          string 20
+        ManagerId               ref User
+        FederationIdentifier    string 240
         UserType                picklist Standard
         TimeZoneSidKey          string 40
         LanguageLocaleKey       string 40
@@ -165,6 +167,7 @@ STANDARD = (
         Family                  picklist
         IsActive                boolean
         QuantityUnitOfMeasure   picklist Hours;Each
+        StockKeepingUnit        string 180
         pse__IsServicesProduct__c boolean
     """),
     ("Pricebook2", "01s", """
