@@ -1,0 +1,1 @@
+"""The example firm that ``./dev demo`` and the flow test run on. The add-on never imports this."""
