@@ -282,7 +282,9 @@ def _coerce_integer(value):
 def _coerce_text(value):
     if isinstance(value, (dict, list)):
         raise TypeError
-    return str(value).replace("\x00", "").strip() or None
+    text = str(value).replace("\x00", "").strip()
+    text.encode()  # half of a surrogate pair is not a text (UnicodeEncodeError is a ValueError)
+    return text or None
 
 
 _COERCIONS = {

@@ -8,3 +8,8 @@ from . import test_apply_deal
 from . import test_apply_time
 from . import test_apply_project
 from . import test_apply_money
+from . import test_mapping
+from . import test_value_map
+from . import test_waiting
+from . import test_message
+from . import test_binding

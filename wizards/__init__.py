@@ -1,3 +1,4 @@
 from . import psa_billing_run
 from . import psa_exception_waive
 from . import psa_exception_link
+from . import psa_replay

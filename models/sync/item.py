@@ -7,6 +7,11 @@ is applied when all of its items can be, else none of them is.
 from ...connectors.base import DELETE, MERGE, UPSERT
 
 
+def storable(text):
+    """Return ``text`` without what PostgreSQL cannot store (NUL, halves of surrogate pairs)."""
+    return text if text.isprintable() else text.replace("\x00", "").encode("utf-8", "replace").decode()
+
+
 class Outcome:
     """What became of an item or a claim.
 
@@ -27,9 +32,9 @@ class Outcome:
         self.state = state
         self.reason = reason
         self.cause = cause
-        self.text = text
+        self.text = storable(text)
         self.key = key
-        self.detail = detail
+        self.detail = storable(detail)
         self.code = code
         self.delay = delay
         self.record = record
