@@ -141,8 +141,8 @@ class PsaException(models.Model):
         if refused:
             refused.connection_id.sudo().action_check()  # first: it works in transactions of its own
         held = (self - refused).sudo()
+        held.write({"state": "retrying"})  # first: entries are tried at once, and may come back
         count = held._release_holders("retry")
-        held.filtered("is_open").write({"state": "retrying"})
         self.env["psa.audit"]._log([
             {
                 "event": "exception.retry",

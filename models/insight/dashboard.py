@@ -65,7 +65,15 @@ class PsaDashboard(models.AbstractModel):
         overdue = self.env["psa.exception"].search_count([
             ("state", "in", OPEN_STATES), ("date_due", "<", fields.Date.context_today(self)), *self._company_domain(),
         ])
+        parents, parents_amount = 0, 0.0
+        for company, count, risk in self.env["psa.message"]._read_group(
+            [("state", "=", "waiting"), *self._company_domain()], ["company_id"], ["__count", "risk_amount:sum"],
+        ):
+            parents += count
+            parents_amount += self._to_company(risk, company.currency_id, company)
         return {
+            "parents": parents,
+            "parents_amount": parents_amount,
             "amount": sum(row["amount"] for row in rows),
             "count": sum(row["count"] for row in rows),
             "overdue": overdue,
@@ -127,10 +135,13 @@ class PsaDashboard(models.AbstractModel):
         return list(totals.values())
 
     def _invoiced(self):
-        """What posted invoices and credit notes of this month billed, before tax."""
+        """What posted invoices and credit notes of this month billed, before tax.
+
+        In sudo, because users of the hub need not see invoices; the sum of their companies is theirs to know.
+        """
         today = fields.Date.context_today(self)
         amount, moves = 0.0, 0
-        for currency, company, total, count in self.env["psa.allocation"]._read_group(
+        for currency, company, total, count in self.env["psa.allocation"].sudo()._read_group(
             [
                 ("state", "=", "posted"), ("move_id.invoice_date", ">=", today.replace(day=1)),
                 *self._company_domain(),
