@@ -82,6 +82,8 @@ def fetch_debian(root):
     if free < NEEDED_BYTES:
         raise Problem(f"{root.parent} has {free >> 20} MB free and Odoo needs {NEEDED_BYTES >> 20}: make room, or set "
                       "PSA_HUB_CACHE to a folder on a larger disk.")
+    for leftover in root.parent.glob(".apt-*"):  # of a killed run; the caller holds the lock
+        shutil.rmtree(leftover, ignore_errors=True)
     log = log_folder() / "odoo-source.log"
     with tempfile.TemporaryDirectory(dir=root.parent, prefix=".apt-") as scratch:
         work, archives = Path(scratch) / "apt", Path(scratch) / "archives"

@@ -1,6 +1,7 @@
 """PostgreSQL: the server that PG* variables point at, else a private cluster that this program starts and stops."""
 
 import atexit
+import contextlib
 import fcntl
 import os
 import pwd
@@ -9,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,7 +55,7 @@ class Server:
                      if self.private is None or not name.startswith("PG")}
         return inherited | self.variables
 
-    @contextmanager
+    @contextlib.contextmanager
     def durable_commits(self):
         """While the block runs, a commit waits for the disk, as on a production server."""
         if self.private is None:
@@ -311,6 +311,8 @@ class Cluster:
             self.call("pg_ctl", "stop", "-w", "-m", "fast", "-D", self.data,
                       advice=f"PostgreSQL did not stop: see {self.data / 'server.log'}.")
             os.sync()
+            with contextlib.suppress(OSError):
+                self.sockets.rmdir()
         (self.data / "dev.boot").unlink(missing_ok=True)
 
     def drop_if_machine_crashed(self):
