@@ -119,7 +119,7 @@ class Sandbox:
         self._log_lock = threading.Lock()
         self._http = Server((host, port), Handler)
         self._http.sandbox = self
-        self.url = f"http://{host}:{self._http.server_address[1]}"
+        self.url = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{self._http.server_address[1]}"
         try:
             self.app = importlib.import_module(f"{__package__}.{vendor}").create_app(self.clock, self.url, **settings)
         except BaseException:
