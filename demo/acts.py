@@ -1,0 +1,42 @@
+"""The acts of the demo that people play: the billing run, the approval, the posting, a payment."""
+
+from odoo.tools import split_every
+
+
+def user_env(env, login):
+    """Return the environment of one of the firm's people, in all of the firm's companies."""
+    user = env["res.users"].search([("login", "=", login)])
+    return env(user=user.id, su=False, context={"allowed_company_ids": user.company_ids.ids})
+
+
+def propose(env, period):
+    """Finance runs the billing of the period and hands every proposal with an amount over for approval.
+
+    :param period: ``{"start": ISO date, "end": ISO date}``
+    """
+    finance = user_env(env, "finance")
+    run = finance["psa.billing.run"].create({
+        "period_start": period["start"], "period_end": period["end"],
+        "company_ids": [(6, 0, finance.companies.ids)],
+    })
+    run.action_run()
+    proposals = finance["psa.proposal"].search([
+        ("period_start", "=", period["start"]), ("period_end", "=", period["end"]), ("state", "=", "draft")])
+    proposals.filtered("amount_untaxed").action_submit()
+    return proposals
+
+
+def approve_and_post(env, day, commit=lambda: None):
+    """The approver approves every proposal, which makes draft invoices, and posts them.
+
+    :param day: ISO date of the invoices
+    """
+    approver = user_env(env, "approver")
+    proposals = approver["psa.proposal"].search([("state", "=", "to_approve")])
+    for batch in split_every(20, proposals.ids, approver["psa.proposal"].browse):
+        batch.action_approve()
+        moves = batch.move_id
+        moves.invoice_date = day
+        moves.action_post()
+        commit()
+    return approver["psa.proposal"].browse(proposals.ids).move_id
