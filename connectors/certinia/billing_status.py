@@ -10,7 +10,7 @@ its billing events, and that they let them be cleared again after a credit. A re
 
 from datetime import date
 
-from ..errors import ConflictError, DataError, NotFoundError
+from ..errors import ConflictError, DataError, MissingScopeError, NotFoundError
 from ..salesforce import status_fields
 from ..salesforce.client import client_of
 from ..salesforce.collections import differences, failed, write
@@ -82,6 +82,11 @@ def _first_invoice(current, billed):
     return change
 
 
+def not_editable(describe):
+    """Return the fields of the block that are missing or read-only for the integration user."""
+    return [name for name in BLOCK if not describe.get(name, {}).get("updateable")]
+
+
 def push(session, items):
     """Write the status of ``items``; days of one split are put together.
 
@@ -98,8 +103,11 @@ def push(session, items):
 
 
 def _push_source(client, source, items):
-    describe = client.describe(source)
-    refused = [name for name in BLOCK if not describe.get(name, {}).get("updateable")]
+    try:
+        describe = client.describe(source)
+        refused = not_editable(describe)
+    except MissingScopeError:
+        refused = [source]
     if refused:
         error = DataError(f"{source}: the integration user may not edit {', '.join(refused)}", "missing_fields")
         return failed([item.key for item in items], error)

@@ -5,7 +5,7 @@ the package (or an add-on of it) make invoices too, both would bill the same wor
 """
 
 from ..base import Check, OutboundSpec, Package, Part, SettingField, StreamSpec
-from ..errors import ConnectorError
+from ..errors import MissingScopeError
 from ..salesforce import checks
 from ..salesforce.client import client_of
 from ..salesforce.declaration import read_data
@@ -83,36 +83,35 @@ class CertiniaPackage(Package):
     # === CHECK === #
 
     def check(self, session):
+        (outbound,) = self.outbound
         found = checks.check_streams(session, self.streams, OBJECTS)
-        found += [self._check_write(session, item.code, source)
-                  for item in self.outbound for source in (SPLIT, MILESTONE, EXPENSE)]
-        found += [checks.check_status_fields(session, f"{item.code}_custom", source)
-                  for item in self.outbound for source in (SPLIT, MILESTONE, EXPENSE)]
-        return found + self._check_other_billers(session)
+        for source in (SPLIT, MILESTONE, EXPENSE):
+            found += self._check_write(session, outbound.code, source)
+        return [*found, self._check_other_billers(session)]
 
     @staticmethod
     def _check_write(session, code, source):
+        """Check the right to edit the billing fields; an object that the firm does not use is no hindrance."""
         label = f"Billing fields of {source}"
         try:
             describe = client_of(session).describe(source)
-        except ConnectorError as error:
-            return Check(f"{code}:{source}", label, False, str(error), (code,))
-        refused = [name for name in billing_status.BLOCK if not describe.get(name, {}).get("updateable")]
+        except MissingScopeError:
+            return [Check(f"{code}:{source}", label, True, f"{source} is not visible: nothing is written to it")]
+        refused = billing_status.not_editable(describe)
         if refused:
-            return Check(f"{code}:{source}", label, False,
-                         f"Give the integration user edit access to {', '.join(refused)}", (code,))
-        return Check(f"{code}:{source}", label, True, "Number, date and status can be written")
+            return [Check(f"{code}:{source}", label, False,
+                          f"Give the integration user edit access to {', '.join(refused)}", (code,))]
+        return [Check(f"{code}:{source}", label, True, "Number, date and status can be written"),
+                checks.check_status_fields(session, f"{code}_custom", source, needed=False)]
 
     @staticmethod
     def _check_other_billers(session):
-        try:
-            names = client_of(session).object_names()
-        except ConnectorError as error:
-            return [Check("other_billers", "Other billing", False, str(error))]
+        """Warn of packages that would bill the same work; it is a matter of set-up, so it blocks nothing."""
+        names = client_of(session).object_names()
         found = sorted({label for prefix, label in _OTHER_BILLERS.items()
                         if any(name.startswith(prefix) for name in names)})
         if not found:
-            return [Check("other_billers", "Other billing", True, "No other package of the org makes invoices")]
-        return [Check("other_billers", "Other billing", False,
-                      f"Installed: {', '.join(found)}. Make sure that it does not invoice the projects that are billed "
-                      "here, or they are billed twice")]
+            return Check("other_billers", "Other billing", True, "No other package of the org makes invoices")
+        return Check("other_billers", "Other billing", True,
+                     f"ATTENTION: {', '.join(found)} is installed. Make sure that it does not invoice the projects "
+                     "that are billed here, or they are billed twice")

@@ -11,9 +11,9 @@ from ..errors import DataError, MissingScopeError, NotFoundError, PoisonError
 
 _logger = logging.getLogger(__name__)
 
-#: How long one page call waits for a job that is not ready; a later run goes on with the same job.
-WAIT_SECONDS = 60
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10
+#: How long one page call waits for a job that is not ready; the next call, or run, goes on with the same job.
+WAIT_SECONDS = 20
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5
 _RUNNING = ("UploadComplete", "InProgress")
 
 csv.field_size_limit(16 * 1024 * 1024)

@@ -1,7 +1,7 @@
 """The connection test: log in, look at each object, name each missing right in the vendor's words."""
 
 from ..base import Check
-from ..errors import ConnectorError, MissingScopeError
+from ..errors import ConnectorError, DataError, MissingScopeError, TransientError
 from . import auth, soql, status_fields
 from .client import client_of
 from .objects import resolve
@@ -21,6 +21,8 @@ def check_login(session):
     client = client_of(session)
     try:
         client.call("GET", "/limits")
+    except TransientError:
+        raise
     except ConnectorError as error:
         return [Check("login", "Login", False, str(error))]
     token = session.tokens.get()
@@ -39,7 +41,10 @@ def check_login(session):
 
 
 def check_streams(session, streams, objects):
-    """Read one record of each object; a missing right blocks that stream only."""
+    """Read one record of each object; a missing right blocks that stream only.
+
+    :raise TransientError: no answer; that says nothing about rights
+    """
     client, found = client_of(session), []
     for stream in streams:
         spec = objects[stream.code]
@@ -48,7 +53,7 @@ def check_streams(session, streams, objects):
             if spec.has_currency and not shape.own_currency:
                 client.default_currency()
             client.query(soql.select(shape.fields, spec.source, limit=1))
-        except ConnectorError as error:
+        except (MissingScopeError, DataError) as error:
             missing = ", ".join(error.missing) if isinstance(error, MissingScopeError) else ""
             found.append(Check(stream.code, stream.label, False, f"{error} {f'({missing})' if missing else ''}".strip(),
                                (stream.code,)))
@@ -59,17 +64,20 @@ def check_streams(session, streams, objects):
     return found
 
 
-def check_status_fields(session, code, source):
-    """Say which of the custom status fields will be filled."""
+def check_status_fields(session, code, source, needed=True):
+    """Say which of the custom status fields will be filled.
+
+    :param code: write-back that is blocked when there is none, if they are ``needed``
+    """
     label = f"Invoice status on {source}"
     try:
         names = status_fields.writable(client_of(session), source)
-    except ConnectorError as error:
-        return Check(f"{code}:{source}", label, False, str(error), (code,))
+    except MissingScopeError as error:
+        return Check(f"{code}:{source}", label, not needed, str(error), (code,))
     absent = [name for name in status_fields.FIELDS if name not in names]
-    if not names:
+    if not names and needed:
         return Check(f"{code}:{source}", label, False,
                      f"None of the fields {', '.join(absent)} exists or may be edited; create them to see "
                      "invoices there", (code,))
     return Check(f"{code}:{source}", label, True,
-                 f"Filled: {', '.join(names)}" + (f"; not there: {', '.join(absent)}" if absent else ""))
+                 f"Filled: {', '.join(names) or 'none'}" + (f"; not there: {', '.join(absent)}" if absent else ""))

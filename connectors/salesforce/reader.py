@@ -77,6 +77,8 @@ class Reader:
         keyset = Keyset.load(state.get("rows") or {})
         if not keyset.running and not state.get("deleted_to"):
             keyset = self._start(state, keyset, shape, options)
+            if state.get("bulk"):  # stored first: a job that is lost sight of would be made twice
+                return Page([], state, True, self._watermark(state))
         if state.get("bulk"):
             return self._bulk_page(state, keyset, shape, options)
         if keyset.running:
@@ -158,8 +160,9 @@ class Reader:
         if result.unusable:
             state.pop("bulk")  # this object or job cannot be read in bulk: page by page then, from the start
             return Page([], state, True, self._watermark(state))
-        if not result.ready:
-            return Page([], state, False, self._watermark(state))
+        if not result.ready:  # the count makes this cursor another one than the last
+            state["bulk"] = {**state["bulk"], "looks": state["bulk"].get("looks", 0) + 1}
+            return Page([], state, True, self._watermark(state))
         records = self._records(result.rows, shape)
         if result.locator:
             state["bulk"] = {**state["bulk"], "locator": result.locator}

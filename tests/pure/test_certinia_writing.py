@@ -232,3 +232,11 @@ def test_without_the_right_to_edit_nothing_is_tried(org):
         results = push(server, PushItem("m", MILESTONE, record_id("a1M", 1), POSTED))
         assert not any(asked.method == "PATCH" for asked in server.asked)
     assert "pse__Invoiced__c" in str(results["m"].error)
+
+
+def test_an_object_that_cannot_be_seen_stops_its_own_items_only(org):
+    del org.fields[MILESTONE]
+    with serving(org) as server:
+        results = push(server, PushItem("m", MILESTONE, record_id("a1M", 1), POSTED), day(1, "2026-06-29"))
+    assert isinstance(results["m"].error, DataError)
+    assert results["1:2026-06-29"].error is None

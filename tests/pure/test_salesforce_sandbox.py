@@ -255,6 +255,8 @@ def test_hidden_fields_and_objects_are_named(vendor):
     assert not checks["expense"].ok
     assert checks["expense"].blocks == ("expense",)
     assert checks["timecard"].ok
+    assert all(check.blocks for check in checks.values() if not check.ok)
+    assert checks["record_billing_status:pse__Expense__c"].ok
 
 
 def test_the_connection_test_is_green_on_a_complete_org(vendor):
@@ -270,6 +272,12 @@ def test_the_connection_test_says_why_a_login_fails(vendor):
     assert "secret" in check.message
     other = connect(vendor, organization_id="00D5g00000AbCdEEAV")
     assert [check.code for check in SALESFORCE.check(other) if not check.ok] == ["organization"]
+
+
+def test_an_outage_during_the_connection_test_says_nothing_about_rights(vendor):
+    vendor.faults.add("maintenance", path="/query")
+    with pytest.raises(TransientError):
+        SALESFORCE.check(connect(vendor))
 
 
 def test_reading_stops_before_the_quota_is_gone(vendor):
