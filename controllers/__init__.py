@@ -1,0 +1,3 @@
+from . import monitoring
+from . import oauth
+from . import webhook

@@ -15,3 +15,6 @@ from . import test_value_map
 from . import test_waiting
 from . import test_message
 from . import test_binding
+from . import test_webhook
+from . import test_token
+from . import test_rate_and_breaker

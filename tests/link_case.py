@@ -1,11 +1,17 @@
-from contextlib import ExitStack
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from unittest.mock import patch
 
+from odoo import SUPERUSER_ID, api
+from odoo.modules.registry import DummyRLock, Registry
 from odoo.tests import TransactionCase
 
 from .fake_connector import FakeConnector, FakePackage, registered
+from .outbound import OutboundMixin
 
 
-class LinkCase(TransactionCase):
+class LinkCase(OutboundMixin, TransactionCase):
     """A connection to the fake vendor, in an environment whose cursor may commit: what the code under test commits
     becomes visible to the cursors that it opens beside, and all of it is rolled back at the end."""
 
@@ -51,3 +57,52 @@ class LinkCase(TransactionCase):
     def open_exceptions(self, cause=None):
         domain = [("connection_id", "=", self.connection.id), ("state", "not in", ("resolved", "waived"))]
         return self.env["psa.exception"].search(domain + ([("cause_code", "=", cause)] if cause else []))
+
+
+class CommittedCase(OutboundMixin, TransactionCase):
+    """A connection that is committed, for tests with real threads and cursors. It is deleted again at the end."""
+
+    def setUp(self):
+        super().setUp()
+        self.fake = FakeConnector()
+        stack = ExitStack()
+        self.addCleanup(stack.close)
+        stack.enter_context(registered(self.fake))
+        with self.registry.cursor() as cr:
+            env = api.Environment(cr, SUPERUSER_ID, {})
+            connection = env["psa.connection"].create({
+                "name": "Committed", "connector_code": "fake", "environment": "sandbox", "auth_method": "client"})
+            connection._set_credentials({"client_id": "hub", "client_secret": "s3cret"})
+            connection.state = "connected"
+            self.connection_id = connection.id
+        self.addCleanup(self.forget)
+
+    def forget(self):
+        """Delete what was committed; audit rows stay, as they must."""
+        with self.registry.cursor() as cr:
+            env = api.Environment(cr, SUPERUSER_ID, {})
+            connection = env["psa.connection"].browse(self.connection_id)
+            for model in ("psa.exception", "psa.binding", "psa.message"):
+                env[model].search([("connection_id", "=", connection.id)]).sudo().unlink()
+            connection.unlink()
+        self.registry.clear_all_caches()
+
+    @contextmanager
+    def committed(self):
+        """Yield the connection on a cursor of its own that is committed at the end."""
+        with self.registry.cursor() as cr:
+            yield api.Environment(cr, SUPERUSER_ID, {})["psa.connection"].browse(self.connection_id)
+
+    def in_threads(self, count, work):
+        """Run ``work(number)`` in ``count`` threads that start together. Return their results; raise what they raised."""
+        barrier = threading.Barrier(count)
+        database = self.registry.db_name
+
+        def run(number):
+            threading.current_thread().dbname = database
+            barrier.wait(30)
+            return work(number)
+
+        # The main thread holds the registry's lock while tests run.
+        with patch.object(Registry, "_lock", DummyRLock()), ThreadPoolExecutor(count) as pool:
+            return list(pool.map(run, range(count), timeout=120))

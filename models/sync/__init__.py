@@ -3,6 +3,10 @@ from . import psa_connection_setting
 from . import psa_connection_declare
 from . import psa_connection_session
 from . import psa_connection_gate
+from . import psa_webhook_counter
+from . import psa_webhook_seen
+from . import psa_connection_webhook
+from . import ir_http
 from . import psa_credential
 from . import psa_token
 from . import psa_stream
@@ -10,6 +14,8 @@ from . import psa_stream_pull
 from . import psa_stream_backfill
 from . import psa_stream_fetch
 from . import psa_stream_push
+from . import psa_stream_watch
+from . import psa_oauth_state
 from . import res_company
 from . import psa_message
 from . import psa_binding

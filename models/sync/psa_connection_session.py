@@ -67,16 +67,6 @@ class PsaConnection(models.Model):
         if not keep_token:
             self._forget_token()
 
-    def _webhook_secrets(self):
-        """Return the webhook secrets by code: the current ones, and while they are being changed the former ones."""
-        self.ensure_one()
-        lines = self.env["psa.credential"].sudo().search([
-            ("connection_id", "=", self.id), ("is_webhook_secret", "=", True), ("value_encrypted", "!=", False)])
-        current = Secrets((line.code, line._decrypt(line.value_encrypted)) for line in lines)
-        former = Secrets(
-            (line.code, line._decrypt(line.previous_encrypted)) for line in lines
-            if line.previous_encrypted and line.previous_until > fields.Datetime.now())
-        return [item for item in (current, Secrets(current | former) if former else None) if item]
 
     def _forget_token(self):
         self.env["psa.token"].sudo().search([("connection_id", "in", self.ids)]).write({"value_encrypted": False})

@@ -83,6 +83,18 @@ class PsaStream(models.Model):
             else:
                 stream.lane = canonical.TYPES[stream.canonical_type].lane
 
+    # === CRUD === #
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        self.env.registry.clear_cache()  # deliveries find their stream in a cache
+        return super().create(vals_list)
+
+    def write(self, vals):
+        if "active" in vals:
+            self.env.registry.clear_cache()
+        return super().write(vals)
+
     # === BUSINESS === #
 
     def _provider(self):
