@@ -97,12 +97,12 @@ def _held(env, manifest, table):
     found = {}
     for cause, company_id, records, amount in _ask(env, """
             SELECT cause, company_id, SUM(records), SUM(amount) FROM (
-                SELECT exception.cause_code AS cause, exception.company_id, COUNT(*) AS records,
+                SELECT exception.cause_code AS cause, message.company_id, COUNT(*) AS records,
                        SUM(message.risk_amount) AS amount
                   FROM psa_message message JOIN psa_exception exception ON exception.id = message.exception_id
                  WHERE message.state = 'held' GROUP BY 1, 2
                 UNION ALL
-                SELECT exception.cause_code, exception.company_id, COUNT(*), SUM(entry.risk_amount)
+                SELECT exception.cause_code, entry.company_id, COUNT(*), SUM(entry.risk_amount)
                   FROM psa_entry entry JOIN psa_exception exception ON exception.id = entry.exception_id
                  WHERE entry.state = 'held' GROUP BY 1, 2) holder
           GROUP BY 1, 2"""):
