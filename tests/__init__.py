@@ -18,3 +18,9 @@ from . import test_binding
 from . import test_webhook
 from . import test_token
 from . import test_rate_and_breaker
+from . import test_rate
+from . import test_entry
+from . import test_proposal
+from . import test_invoice
+from . import test_allocation
+from . import test_credit

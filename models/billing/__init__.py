@@ -4,5 +4,10 @@ from . import rate_find
 from . import entry_sync
 from . import entry_change
 from . import allocation
+from . import credit
+from . import status
 from . import proposal
 from . import proposal_line
+from . import proposal_build
+from . import proposal_price
+from . import proposal_invoice

@@ -149,3 +149,4 @@ class PsaEntry(models.Model):
             self.env["account.analytic.line"].sudo().browse(timesheet_ids).write({"timesheet_invoice_id": move_id})
         entries._settle_pending()
         entries._mark_proposals()
+        self.env["account.move"]._psa_queue_entries(entries)

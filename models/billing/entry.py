@@ -66,7 +66,7 @@ class PsaEntry(models.Model):
     rate_id = fields.Many2one("psa.rate", "Rate Row", index="btree_not_null", readonly=True, ondelete="set null")
     amount = fields.Monetary(readonly=True, help="Before tax, in the contract's currency, rounded once.")
     currency_id = fields.Many2one("res.currency", required=True, readonly=True, ondelete="restrict")
-    state = fields.Selection(STATES, required=True, readonly=True, default="waiting", index=True)
+    state = fields.Selection(STATES, required=True, readonly=True, default="waiting")
     reason = fields.Selection(REASONS, "Why Not Billed", readonly=True)
     approved_at = fields.Datetime(readonly=True)
     trace = fields.Json("Why This Amount", readonly=True)

@@ -1,6 +1,8 @@
+import json
 from decimal import Decimal
 
 from odoo import api, fields, models
+from odoo.tools import SQL
 
 from .pricing import decimal_of, plain, price_fixed, price_hours, quantity_of
 
@@ -156,7 +158,8 @@ class PsaEntry(models.Model):
                 discount = 1 - decimal_of(order_line.discount) / 100
                 row["fixed"] = row["quantity"] * decimal_of(order_line.price_unit) * discount
         elif row["kind"] == "milestone" and order_line and row["source"].sale_line_id == order_line:
-            row["quantity"] = quantity_of(row["source"].product_uom_qty) or row["quantity"]
+            share = decimal_of(row["source"].quantity_percentage) * decimal_of(order_line.product_uom_qty)
+            row["quantity"] = quantity_of(share) or row["quantity"]
             row["uom_id"] = order_line.product_uom_id.id
             if row["fixed"] is None:
                 row["fixed"] = row["quantity"] * decimal_of(order_line.price_unit)
@@ -244,9 +247,9 @@ class PsaEntry(models.Model):
             if difference := _difference(entry, values):
                 entry.write(difference)
                 changed |= entry
-        created = self.create([values for _row, values in to_create])
-        for (row, _values), entry in zip(to_create, created):
-            row["entry"] = entry
+        created = self._insert([values for _row, values in to_create], source_field)
+        for row, _values in to_create:
+            row["entry"] = created[row["source_id"]]
         changed._mark_proposals()
         released |= self._keep_pending(billed)
         self.env["psa.exception"].union(*exceptions.values())._refresh_amounts()
@@ -254,6 +257,41 @@ class PsaEntry(models.Model):
         entries = self.browse([row["entry"].id for row in rows])
         entries._follow_delivered()
         return entries
+
+    @api.model
+    def _insert(self, vals_list, source_field):
+        """Insert new entries in one statement; the ORM's own create costs five times as much.
+
+        Whatever the ORM would add is here: nothing else listens to the creation of an entry, and all amounts are
+        rounded already.
+
+        :return: ``{source record id: psa.entry}``
+        """
+        if not vals_list:
+            return {}
+        columns = [name for name in vals_list[0] if self._fields[name].store]
+        stamp = {
+            "billing_state": "to_bill", "allocated_quantity": 0, "allocated_amount": 0, "status_sequence": 0,
+            "create_uid": self.env.uid, "write_uid": self.env.uid,
+        }
+        rows = json.dumps([
+            {name: None if values[name] is False else values[name] for name in columns} for values in vals_list
+        ], default=str)
+        inserted = self.env.execute_query(SQL(
+            """
+            INSERT INTO psa_entry (%(columns)s, %(stamp)s, create_date, write_date)
+            SELECT %(columns)s, %(stamp_values)s, now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC'
+              FROM json_populate_recordset(NULL::psa_entry, %(rows)s::json)
+            RETURNING id, %(source)s
+            """,
+            columns=SQL(", ").join(SQL.identifier(name) for name in columns),
+            stamp=SQL(", ").join(SQL.identifier(name) for name in stamp),
+            stamp_values=SQL(", ").join(SQL("%s", value) for value in stamp.values()),
+            rows=rows,
+            source=SQL.identifier(source_field),
+        ))
+        prefetch = [entry_id for entry_id, _source_id in inserted]
+        return {source_id: self.browse(entry_id).with_prefetch(prefetch) for entry_id, source_id in inserted}
 
     @api.model
     def _is_billed(self, row):

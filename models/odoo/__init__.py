@@ -4,3 +4,6 @@ from . import res_company
 from . import res_config_settings
 from . import sale_order_line
 from . import sale_order
+from . import account_move_line
+from . import account_move
+from . import account_move_status

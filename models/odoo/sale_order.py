@@ -1,4 +1,7 @@
+from dateutil.relativedelta import relativedelta
+
 from odoo import api, fields, models
+from odoo.exceptions import RedirectWarning
 
 
 class SaleOrder(models.Model):
@@ -13,6 +16,15 @@ class SaleOrder(models.Model):
     )
     psa_connection_id = fields.Many2one("psa.connection", "Source Connection", copy=False, ondelete="set null")
     psa_purchase_order = fields.Char("Customer's Order Number", copy=False)
+    psa_invoice_detail = fields.Selection(
+        [("role", "By Role"), ("person", "By Person")],
+        "Invoice Detail",
+        default="role",
+        required=True,
+        help="Time of one rate is put together by role or by person on the invoice.",
+    )
+    psa_status_sequence = fields.Integer(readonly=True, copy=False, default=0)
+    psa_status_hash = fields.Char(readonly=True, copy=False)
     psa_entry_ids = fields.One2many("psa.entry", "order_id", "Billable Entries")
     psa_proposal_ids = fields.One2many("psa.proposal", "order_id", "Billing Proposals")
     psa_entry_count = fields.Integer("Entries", compute="_compute_psa_amounts")
@@ -86,3 +98,47 @@ class SaleOrder(models.Model):
     @api.model
     def _psa_empty_totals(self):
         return {"entries": 0, "proposals": 0, "to_bill": 0.0, "held": 0.0, "billed": 0.0}
+
+    # === ODOO'S OWN INVOICING LEADS HERE === #
+    def _create_invoices(self, grouped=False, final=False, date=None):
+        """Never bill a contract past the ledger: its invoices come from billing proposals only."""
+        if contracts := self.filtered("psa_contract"):
+            raise RedirectWarning(
+                self.env._(
+                    "%s is billed by PSA Hub: make a billing proposal instead, so that nothing is billed twice.",
+                    ", ".join(contracts.mapped("name")),
+                ),
+                self.env.ref("psa_hub.action_psa_proposal").id,
+                self.env._("Billing Proposals"),
+            )
+        return super()._create_invoices(grouped=grouped, final=final, date=date)
+
+    def action_psa_propose(self):
+        """Open the open proposals of these contracts; where there is none, make one of all work up to today."""
+        today = fields.Date.context_today(self)
+        Proposal = self.env["psa.proposal"]
+        proposals = Proposal.search([("order_id", "in", self.ids), ("state", "in", ("draft", "to_approve"))])
+        missing = self.filtered("psa_contract") - proposals.order_id
+        if missing:
+            proposals |= Proposal._create_proposals(today + relativedelta(day=1), today, missing)
+        action = {
+            "type": "ir.actions.act_window",
+            "name": self.env._("Billing Proposals"),
+            "res_model": "psa.proposal",
+            "view_mode": "list,form",
+            "domain": [("order_id", "in", self.ids)],
+        }
+        if len(proposals) == 1:
+            action.update({"res_id": proposals.id, "views": [(False, "form")], "view_mode": "form"})
+        return action
+
+    def action_psa_entries(self):
+        """Show the billable entries of this contract."""
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.env._("Billable Entries"),
+            "res_model": "psa.entry",
+            "view_mode": "list,form",
+            "domain": [("order_id", "=", self.id)],
+        }

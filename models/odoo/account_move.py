@@ -1,0 +1,112 @@
+from odoo import fields, models
+from odoo.exceptions import UserError
+from odoo.tools import float_compare
+
+_PROPOSAL_STATE = {"posted": "invoiced", "draft": "approved", "cancel": "cancelled"}
+
+
+class AccountMove(models.Model):
+    """An invoice's life is followed by the ledger: posted, reset, cancelled, deleted, credited, paid."""
+
+    _inherit = "account.move"
+
+    psa_proposal_id = fields.Many2one(
+        "psa.proposal", "Billing Proposal", copy=False, readonly=True, index="btree_not_null", ondelete="set null"
+    )
+    psa_allocation_ids = fields.One2many("psa.allocation", "move_id", "Billed Entries", readonly=True)
+    psa_entry_count = fields.Integer("Entries", compute="_compute_psa_entry_count", groups="psa_hub.group_auditor")
+
+    def _compute_psa_entry_count(self):
+        counts = {
+            move.id: count
+            for move, count in self.env["psa.allocation"]._read_group(
+                [("move_id", "in", self.ids)], ["move_id"], ["entry_id:count_distinct"])
+        }
+        for move in self:
+            move.psa_entry_count = counts.get(move.id, 0)
+
+    # === ACTIONS === #
+    def action_psa_entries(self):
+        """Show the entries that stand on this invoice or credit note."""
+        self.ensure_one()
+        entries = self.env["psa.allocation"].search([("move_id", "=", self.id)]).entry_id
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.env._("Billed Entries"),
+            "res_model": "psa.entry",
+            "view_mode": "list,form",
+            "domain": [("id", "in", entries.ids)],
+        }
+
+    # === THE LEDGER FOLLOWS === #
+    def _post(self, soft=True):
+        self._psa_check_lines()
+        posted = super()._post(soft)
+        posted._psa_follow()
+        return posted
+
+    def action_post(self):
+        result = super().action_post()
+        # sale_timesheet has just cleared the invoice of every timesheet of the credited contract lines.
+        self._psa_allocations().entry_id._after_allocation()
+        return result
+
+    def button_draft(self):
+        result = super().button_draft()
+        self._psa_follow()
+        return result
+
+    def button_cancel(self):
+        result = super().button_cancel()
+        self._psa_follow()
+        return result
+
+    def unlink(self):
+        proposals = self.env["psa.proposal"].sudo().search([("move_id", "in", self.ids)])
+        proposals._drop(self.env._("The draft invoice was deleted: its entries are free for the next billing run."))
+        return super().unlink()
+
+    def _compute_payment_state(self):
+        # Only notes who changed: the status is worked out and sent once, at the end of the transaction.
+        super()._compute_payment_state()
+        self._psa_queue_status()
+
+    def write(self, vals):
+        if "currency_id" in vals and any(
+            move.currency_id.id != vals["currency_id"] for move in self._psa_allocations().move_id
+        ):
+            raise UserError(self.env._("This invoice bills entries of PSA Hub in the contract's currency."))
+        return super().write(vals)
+
+    def _psa_allocations(self):
+        return self.env["psa.allocation"].sudo()._of_moves(self)
+
+    def _psa_follow(self):
+        """Bring allocations, entries, timesheets and proposals to the state of these moves."""
+        Allocation = self.env["psa.allocation"].sudo()
+        moves = self.filtered(lambda move: move.move_type in ("out_invoice", "out_refund"))
+        if not moves:
+            return
+        Allocation._allocate_credits(
+            moves.filtered(lambda move: move.move_type == "out_refund" and move.state == "posted"))
+        Allocation._of_moves(moves)._follow_moves()
+        for proposal in self.env["psa.proposal"].sudo().search([("move_id", "in", moves.ids)]):
+            proposal.state = _PROPOSAL_STATE[proposal.move_id.state]
+        moves._psa_queue_status()
+
+    def _psa_check_lines(self):
+        """Refuse to post an invoice whose lines do not add up to the entries on them, whoever changed what."""
+        moves = self.filtered(lambda move: move.move_type == "out_invoice")
+        for line, amount in self.env["psa.allocation"].sudo()._read_group(
+            [("move_id", "in", moves.ids), ("kind", "=", "invoice")], ["move_line_id"], ["amount:sum"]
+        ):
+            total = line.quantity * line.price_unit * (1 - (line.discount or 0.0) / 100)
+            if float_compare(
+                line.currency_id.round(total), amount, precision_rounding=line.currency_id.rounding
+            ):
+                raise UserError(self.env._(
+                    "“%(line)s” says %(total)s, but the approved entries on it add up to %(amount)s.",
+                    line=(line.name or "").split("\n")[0],
+                    total=line.currency_id.format(total),
+                    amount=line.currency_id.format(amount),
+                ))
