@@ -1,7 +1,12 @@
+from collections import defaultdict
+from decimal import Decimal
+
 from odoo import api, fields, models
+from odoo.exceptions import UserError
 from odoo.tools import SQL
 
 from .entry import QUANTITY_DIGITS
+from .pricing import decimal_of
 
 # The sums on the entries follow the allocations inside the database, whoever writes them; the CHECKs of psa_entry
 # then refuse what would bill or credit too much. Statement triggers: one update for any number of rows.
@@ -11,6 +16,11 @@ _TRIGGERS = {
     "update": ("REFERENCING NEW TABLE AS new_rows OLD TABLE AS old_rows", "new_rows", "old_rows"),
     "delete": ("REFERENCING OLD TABLE AS old_rows", None, "old_rows"),
 }
+
+
+def _counts(kind, state):
+    """The same rule in Python: whether an allocation of this kind and state counts."""
+    return state in (("draft", "posted") if kind == "invoice" else ("posted",))
 
 
 class PsaAllocation(models.Model):
@@ -111,8 +121,26 @@ class PsaAllocation(models.Model):
     def _follow_moves(self):
         """Take the state of the invoices, then let entries, timesheets and proposals follow."""
         for state, allocations in self.grouped(lambda allocation: allocation.move_id.state).items():
-            allocations.filtered(lambda allocation: allocation.state != state).write({"state": state})
+            allocations = allocations.filtered(lambda allocation: allocation.state != state)
+            allocations._check_room(state)
+            allocations.write({"state": state})
         self.entry_id._after_allocation()
+
+    def _check_room(self, state):
+        """Say in plain words what the database would refuse: the work has been billed again in the meantime."""
+        added = defaultdict(Decimal)
+        for allocation in self:
+            counts, counted = _counts(allocation.kind, state), _counts(allocation.kind, allocation.state)
+            added[allocation.entry_id] += decimal_of(allocation.amount) * (counts - counted)
+        for entry, amount in added.items():
+            billed = decimal_of(entry.allocated_amount) + amount
+            if not min(0, decimal_of(entry.amount)) <= billed <= max(0, decimal_of(entry.amount)):
+                others = (entry.allocation_ids - self).move_id.filtered(lambda move: move.state != "cancel")
+                raise UserError(self.env._(
+                    "%(entry)s would be billed twice: meanwhile it stands on %(invoices)s.",
+                    entry=entry.display_name,
+                    invoices=", ".join(move.display_name for move in others),
+                ))
 
     @api.model
     def _latest_invoices(self, entries):

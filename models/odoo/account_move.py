@@ -48,7 +48,8 @@ class AccountMove(models.Model):
     def action_post(self):
         result = super().action_post()
         # sale_timesheet has just cleared the invoice of every timesheet of the credited contract lines.
-        self._psa_allocations().entry_id._after_allocation()
+        credited = self.filtered(lambda move: move.move_type == "out_refund").reversed_entry_id
+        credited._psa_allocations().entry_id._after_allocation()
         return result
 
     def button_draft(self):
