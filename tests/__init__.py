@@ -24,3 +24,4 @@ from . import test_proposal
 from . import test_invoice
 from . import test_allocation
 from . import test_credit
+from . import test_write_back_events
