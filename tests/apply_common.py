@@ -65,7 +65,7 @@ class ApplyCase(TransactionCase):
         coerced = canonical.coerce(canonical_type, {
             **values,
             **{name: Reference("Any", "x") for name in parents},
-            **{name: "code" for name in codes},
+            **dict.fromkeys(codes, "code"),
             **{name: "code" for name, field in spec.items()
                if field.kind == canonical.CODE and field.required and name not in values},
         })
@@ -157,7 +157,7 @@ class ApplyCase(TransactionCase):
             "name": "Website relaunch", "won": True, "closed_on": date(2026, 1, 15), "currency": "USD",
             "lines": [line for line, _codes in lines], **values,
         })
-        for line, (_raw, line_codes) in zip(item.values["lines"], lines):
+        for line, (_raw, line_codes) in zip(item.values["lines"], lines, strict=True):
             line.update(line_codes)
         return item
 

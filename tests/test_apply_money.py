@@ -108,7 +108,9 @@ class TestApplyExpense(ApplyCase):
     def expense_item(self, external_id="E1", amount=119, billing_amount=100, **values):
         return self.item(
             "expense", external_id,
-            parents={"project": self.project_, "resource": values.pop("resource", self.jane), **values.pop("parents", {})},
+            parents={
+                "project": self.project_, "resource": values.pop("resource", self.jane), **values.pop("parents", {}),
+            },
             codes={"category": self.travel}, **{
                 "spent_on": date(2026, 2, 3), "description": "Train to Berlin", "amount": amount, "currency": "USD",
                 "billing_amount": billing_amount, "billing_currency": "USD", "billable": True, "reimbursable": True,

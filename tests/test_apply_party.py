@@ -77,7 +77,8 @@ class TestApplyParty(ApplyCase):
     def test_queries_do_not_grow_with_the_batch(self):
         def queries(size, start):
             items = [
-                self.item("party", f"Q{number}", name=f"Customer {number}", vat=f"US{number:09}", country="US", state="CA")
+                self.item(
+                    "party", f"Q{number}", name=f"Customer {number}", vat=f"US{number:09}", country="US", state="CA")
                 for number in range(start, start + size)
             ]
             before = self.env.cr.sql_log_count
@@ -156,7 +157,8 @@ class TestApplyPeople(ApplyCase):
 
     def test_contact_is_matched_by_email_once(self):
         party = self.party()
-        existing = self.env["res.partner"].create({"name": "A. Lee", "email": "Ann@Contoso.example", "parent_id": party.id})
+        existing = self.env["res.partner"].create({
+            "name": "A. Lee", "email": "Ann@Contoso.example", "parent_id": party.id})
         first, second = self.run_items(
             self.item("person", "P1", name="Ann Lee", email="ann@contoso.example", parents={"party": party}),
             self.item("person", "P2", name="Ann B. Lee", email="ann@contoso.example", parents={"party": party}),
@@ -207,7 +209,7 @@ class TestApplyPeople(ApplyCase):
         self.assertEqual(employee.hourly_cost, 0)
 
     def test_employee_is_matched_by_work_email_in_the_company(self):
-        existing, other = self.env["hr.employee"].create([
+        existing, _other = self.env["hr.employee"].create([
             {"name": "Jane", "work_email": "jane@northwind.example", "company_id": self.us.id},
             {"name": "Jane", "work_email": "jane@northwind.example", "company_id": self.de.id},
         ])

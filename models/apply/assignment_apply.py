@@ -5,7 +5,7 @@ from odoo import models
 from odoo.tools import float_round
 
 from ..billing.entry import RATE_DIGITS
-from .tools import changed_values, share_prefetch, write_grouped
+from .tools import changed_values, save, share_prefetch, write_grouped
 
 _EVER, _NEVER = date.min, date.max
 
@@ -139,8 +139,8 @@ class PsaApplyAssignment(models.AbstractModel):
         item.hold(
             "invalid_data",
             self.env._(
-                "%(person)s would have two rates at one time on the contract %(contract)s: %(other)s, and %(amount)s of "
-                "this assignment. Correct the dates or rates of the assignments at the source, or delete the wrong "
+                "%(person)s would have two rates at one time on the contract %(contract)s: %(other)s, and %(amount)s "
+                "of this assignment. Correct the dates or rates of the assignments at the source, or delete the wrong "
                 "rate in Odoo.",
                 person=item.parents["resource"].name, contract=order.name,
                 other=order.currency_id.format(other), amount=order.currency_id.format(amount),
@@ -157,7 +157,7 @@ class PsaApplyAssignment(models.AbstractModel):
             (price["rate"], changed_values(price["rate"], self._price_values(price)))
             for price in prices if price["rate"]
         )
-        for price, rate in zip(new, rates):
+        for price, rate in zip(new, rates, strict=True):
             price["rate"] = rate
         return {item: price["rate"] for item, price in plan.items()}
 
@@ -188,14 +188,8 @@ class PsaApplyAssignment(models.AbstractModel):
         rates = self._write_rates({item: plan[item] for item in items if item in plan})
         values = {item: {**self._assignment_values(item), "rate_id": rates[item].id if item in rates else False}
                   for item in items}
-        new = [item for item in items if not item.record]
-        assignments = self.env["psa.assignment"].create([values[item] for item in new])
-        known = [item for item in items if item.record]
-        write_grouped((item.record, changed_values(item.record, self._owned(item, values[item]))) for item in known)
-        for item, assignment in zip(new, assignments):
+        for item, assignment in save(self, "psa.assignment", items, values).items():
             item.done(assignment)
-        for item in known:
-            item.done(item.record)
 
     def _assignment_values(self, item):
         source = item.values

@@ -42,7 +42,7 @@ class PsaApplyContract(models.AbstractModel):
             {**self._order_values(item, pricelists, products), "psa_source_terms": source_terms[item]}
             for item in items
         ])
-        order_by_item = dict(zip(items, orders))
+        order_by_item = dict(zip(items, orders, strict=True))
         self._check_totals(order_by_item)
         orders.with_context(disable_project_task_generation=True).action_confirm()
         for item, order in order_by_item.items():
@@ -140,7 +140,7 @@ class PsaApplyContract(models.AbstractModel):
             }
             for company_id, code in lacking
         ])
-        return {key: found[key] for key in keys & set(found)} | dict(zip(lacking, made))
+        return {key: found[key] for key in keys & set(found)} | dict(zip(lacking, made, strict=True))
 
     def _check_totals(self, order_by_item):
         for item, order in order_by_item.items():
@@ -159,9 +159,8 @@ class PsaApplyContract(models.AbstractModel):
     def _make_projects(self, order_by_item):
         """Return ``{item: project}``; plain ones in one create, those from a template by Odoo's own copy of it."""
         plain = [item for item in order_by_item if isinstance(item.values["project_template"], str)]
-        projects = dict(zip(plain, self.env["project.project"].create([
-            self._project_values(item, order_by_item[item]) for item in plain
-        ])))
+        made = self.env["project.project"].create([self._project_values(item, order_by_item[item]) for item in plain])
+        projects = dict(zip(plain, made, strict=True))
         for item, order in order_by_item.items():
             if item not in projects:
                 template = item.values["project_template"]
@@ -207,7 +206,7 @@ class PsaApplyContract(models.AbstractModel):
 
     # === MONEY === #
     def _make_rates(self, order_by_item):
-        """Price the roles that the contract sells; a role sold twice at two prices has no one price, so none is made."""
+        """Price the roles that the contract sells; one that it sells at two prices has no one price and gets none."""
         prices = defaultdict(set)
         for order in order_by_item.values():
             for line in order.order_line:
@@ -229,7 +228,7 @@ class PsaApplyContract(models.AbstractModel):
         """Tell billing the fixed fees: due on the line's service date, else on the day that the deal was won."""
         specs = []
         for item, order in order_by_item.items():
-            for line, source in zip(order.order_line.sorted("sequence"), item.values["lines"]):
+            for line, source in zip(order.order_line.sorted("sequence"), item.values["lines"], strict=True):
                 if line.psa_billing_method == "fixed_fee":
                     specs.append({
                         "source": line,

@@ -1,4 +1,3 @@
-from collections import defaultdict
 from decimal import Decimal
 
 from odoo import models
@@ -26,7 +25,7 @@ def line_method(values, line):
 
 
 class PsaApplyDeal(models.AbstractModel):
-    """Won deals -> a confirmed contract (``sale.order``) with project, tasks, rates and fees: everything or nothing, once.
+    """Won deals -> a confirmed contract (``sale.order``) with project, tasks, rates and fees: all or nothing, once.
 
     A deal that lacks a commercial term is held with all that is missing in one sentence. A deal that changes after it
     became a contract updates what is harmless (name, order number, owner); other terms of money are held as

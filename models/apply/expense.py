@@ -76,8 +76,8 @@ class PsaApplyExpense(models.AbstractModel):
             ), **hold)
         elif source["billable"] and billing_currency != order.currency_id.name:
             item.hold("currency_mismatch", self.env._(
-                "The expense of %(person)s on %(date)s is to be billed in %(billing)s, but the contract %(contract)s is "
-                "in %(currency)s. Correct the expense at the source.",
+                "The expense of %(person)s on %(date)s is to be billed in %(billing)s, but the contract %(contract)s "
+                "is in %(currency)s. Correct the expense at the source.",
                 billing=billing_currency, contract=order.name, currency=order.currency_id.name, **who,
             ), **hold)
 
@@ -104,7 +104,8 @@ class PsaApplyExpense(models.AbstractModel):
             method = Expense.new({"company_id": company.id}).payment_method_line_id
             for item in new:
                 values[item]["payment_method_line_id"] = method.id
-        expenses = dict(zip(new, Expense.create([{**values[item], **self._approval(item)} for item in new])))
+        created = Expense.create([{**values[item], **self._approval(item)} for item in new])
+        expenses = dict(zip(new, created, strict=True))
         known = [item for item in items if item.record]
         self._change(known, values)
         expenses.update((item, item.record) for item in known)

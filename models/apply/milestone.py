@@ -2,7 +2,7 @@ from odoo import models
 
 from .entry_specs import source_block, tell_billing, withdraw
 from .project_release import contract_key, no_contract_text
-from .tools import changed_values, share_prefetch, write_grouped
+from .tools import save, share_prefetch
 
 
 class PsaApplyMilestone(models.AbstractModel):
@@ -33,8 +33,8 @@ class PsaApplyMilestone(models.AbstractModel):
                 item.hold(
                     "currency_mismatch",
                     self.env._(
-                        "The milestone “%(milestone)s” is in %(fee)s, but its contract %(contract)s is in %(currency)s. "
-                        "Correct the milestone at the source.",
+                        "The milestone “%(milestone)s” is in %(fee)s, but its contract %(contract)s is in "
+                        "%(currency)s. Correct the milestone at the source.",
                         milestone=item.values["name"], fee=item.values["currency"], contract=order.name,
                         currency=order.currency_id.name,
                     ),
@@ -97,11 +97,7 @@ class PsaApplyMilestone(models.AbstractModel):
 
     def _apply(self, items):
         values = {item: self._milestone_values(item) for item in items}
-        new = [item for item in items if not item.record]
-        milestones = dict(zip(new, self.env["project.milestone"].create([values[item] for item in new])))
-        known = [item for item in items if item.record]
-        write_grouped((item.record, changed_values(item.record, self._owned(item, values[item]))) for item in known)
-        milestones.update((item, item.record) for item in known)
+        milestones = save(self, "project.milestone", items, values)
         tell_billing(self.env, "milestone", [
             self._entry_spec(item, milestone) for item, milestone in milestones.items() if milestone.sale_line_id
         ])

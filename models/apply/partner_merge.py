@@ -5,7 +5,8 @@ class PsaApplyPartnerMerge(models.AbstractModel):
     """What happens in Odoo when the source merges two customers or contacts.
 
     The engine lets the loser's link follow the winner. Here the loser's own partner is merged into the winner's by
-    Odoo, when that cannot rewrite books, prices or other systems' links; else it hands over its contacts and is archived.
+    Odoo, when that cannot rewrite books, prices or other systems' links; else it hands over its contacts and is
+    archived.
     """
 
     _name = "psa.apply.partner.merge"

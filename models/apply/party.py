@@ -4,7 +4,7 @@ from collections import defaultdict
 from odoo import models
 from odoo.tools import SQL
 
-from .tools import changed_values, link_key, linked_keys, share_prefetch, write_grouped
+from .tools import link_key, linked_keys, save, share_prefetch
 
 _NOT_ALPHANUMERIC = re.compile(r"[^A-Z0-9]")
 # What sales systems write for a country besides its ISO code and its English name.
@@ -50,7 +50,9 @@ class PsaApplyParty(models.AbstractModel):
                     ),
                     key=item.key,
                 )
-        self._match_by_vat([item for item in items if item.ok and not item.record and normalise_vat(item.values["vat"])])
+        self._match_by_vat([
+            item for item in items if item.ok and not item.record and normalise_vat(item.values["vat"])
+        ])
 
     def _match_by_vat(self, items):
         """Adopt the partner that has the item's tax number, or hold the item when the match is not certain."""
@@ -107,25 +109,20 @@ class PsaApplyParty(models.AbstractModel):
     def _apply(self, items):
         places = self._places(items)
         values = {item: self._partner_values(item, places) for item in items}
-        new = [item for item in items if not item.record]
-        partners = self.env["res.partner"].create([values[item] for item in new])
-        for item, partner in zip(new, partners):
+        for item, partner in save(self, "res.partner", items, values).items():
             item.done(partner)
-        known = [item for item in items if item.record and item.ok]
-        write_grouped(
-            (item.record, changed_values(item.record, self._owned(item, values[item]))) for item in known
-        )
-        for item in known:
-            item.done(item.record)
 
     def _partner_values(self, item, places):
         source = item.values
         country_id, state_id = places[item]
+        vat = source["vat"] or False
+        if item.record and normalise_vat(item.record.vat) == normalise_vat(vat):
+            vat = item.record.vat  # Odoo may write it in its own way
         parent = item.parents.get("parent")
         return {
             "is_company": True,
             "name": source["name"],
-            "vat": source["vat"] or False,
+            "vat": vat,
             "company_registry": source["registration"] or False,
             "email": source["email"] or False,
             "phone": source["phone"] or False,
@@ -162,7 +159,9 @@ class PsaApplyParty(models.AbstractModel):
         wanted = {country_by_item[item] for item in items if item.values["state"]} - {False}
         states = defaultdict(dict)
         if wanted:
-            for state in self.env["res.country.state"].search_fetch([("country_id", "in", list(wanted))], ["code", "name"]):
+            for state in self.env["res.country.state"].search_fetch(
+                [("country_id", "in", list(wanted))], ["code", "name", "country_id"]
+            ):
                 states[state.country_id.id][state.code.lower()] = state.id
                 states[state.country_id.id][state.name.lower()] = state.id
         return {

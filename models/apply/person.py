@@ -1,7 +1,7 @@
 from odoo import models
 from odoo.tools import email_normalize
 
-from .tools import changed_values, link_key, linked_keys, share_prefetch, write_grouped
+from .tools import link_key, linked_keys, save, share_prefetch
 
 
 class PsaApplyPerson(models.AbstractModel):
@@ -45,16 +45,9 @@ class PsaApplyPerson(models.AbstractModel):
 
     # === APPLY === #
     def _apply(self, items):
-        new = [item for item in items if not item.record]
-        contacts = self.env["res.partner"].create([self._contact_values(item) for item in new])
-        known = [item for item in items if item.record]
-        write_grouped(
-            (item.record, changed_values(item.record, self._owned(item, self._contact_values(item)))) for item in known
-        )
-        for item, contact in zip(new, contacts):
+        values = {item: self._contact_values(item) for item in items}
+        for item, contact in save(self, "res.partner", items, values).items():
             item.done(contact)
-        for item in known:
-            item.done(item.record)
 
     def _contact_values(self, item):
         source = item.values

@@ -1,6 +1,6 @@
 from odoo import models
 
-from .tools import changed_values, link_key, linked_keys, share_prefetch, write_grouped
+from .tools import changed_values, link_key, linked_keys, save, share_prefetch, write_grouped
 
 
 class PsaApplyProject(models.AbstractModel):
@@ -35,8 +35,8 @@ class PsaApplyProject(models.AbstractModel):
                 continue
             if order:
                 text = self.env._(
-                    "The project “%(project)s” belongs to %(company)s, but its contract %(contract)s is with %(owner)s. "
-                    "Correct the legal entity of the project or of the deal at the source.",
+                    "The project “%(project)s” belongs to %(company)s, but its contract %(contract)s is with "
+                    "%(owner)s. Correct the legal entity of the project or of the deal at the source.",
                     project=item.values["name"], company=company.name, contract=order.name, owner=bound_company.name,
                 )
             else:
@@ -67,16 +67,9 @@ class PsaApplyProject(models.AbstractModel):
 
     # === APPLY === #
     def _apply(self, items):
-        new = [item for item in items if not item.record]
-        projects = self.env["project.project"].create([self._new_values(item) for item in new])
-        known = [item for item in items if item.record]
-        write_grouped(
-            (item.record, changed_values(item.record, self._owned(item, self._known_values(item)))) for item in known
-        )
-        for item, project in zip(new, projects):
+        values = {item: self._known_values(item) if item.record else self._new_values(item) for item in items}
+        for item, project in save(self, "project.project", items, values).items():
             item.done(project)
-        for item in known:
-            item.done(item.record)
 
     def _known_values(self, item):
         """Return what the source says of a project that exists; an unnamed value says nothing."""

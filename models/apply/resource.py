@@ -1,7 +1,7 @@
 from odoo import fields, models
 from odoo.tools import email_normalize
 
-from .tools import changed_values, currencies_by_code, link_key, linked_keys, share_prefetch, write_grouped
+from .tools import currencies_by_code, link_key, linked_keys, save, share_prefetch
 
 
 class PsaApplyResource(models.AbstractModel):
@@ -30,10 +30,10 @@ class PsaApplyResource(models.AbstractModel):
         items = [item for item in items if email_normalize(item.values["email"])]
         if not items:
             return
-        spellings = {spelling for item in items for spelling in (item.values["email"], email_normalize(item.values["email"]))}
+        emails = {item.values["email"] for item in items}
         employees = self.env["hr.employee"].with_context(active_test=False).search_fetch(
             [
-                ("work_email", "in", list(spellings)),
+                ("work_email", "in", list(emails | {email_normalize(email) for email in emails})),
                 ("company_id", "in", list({item.values["company"].id for item in items})),
             ],
             ["work_email", "company_id"], order="active, id desc",
@@ -76,16 +76,8 @@ class PsaApplyResource(models.AbstractModel):
         taken_users = self._taken_users(items)
         currencies = self._cost_currencies(items)
         values = {item: self._employee_values(item, taken_users, currencies) for item in items}
-        new = [item for item in items if not item.record]
-        employees = self.env["hr.employee"].create([values[item] for item in new])
-        known = [item for item in items if item.record]
-        write_grouped(
-            (item.record, changed_values(item.record, self._owned(item, values[item]))) for item in known
-        )
-        for item, employee in zip(new, employees):
+        for item, employee in save(self, "hr.employee", items, values).items():
             item.done(employee)
-        for item in known:
-            item.done(item.record)
 
     def _taken_users(self, items):
         """Return ``{(user id, company id): employee id}`` of the users that an employee has already."""

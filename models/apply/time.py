@@ -59,7 +59,8 @@ class PsaApplyTime(models.AbstractModel):
                 "wrong_entity",
                 self.env._(
                     "%(person)s of %(employer)s worked on %(date)s on “%(project)s” of %(company)s. Time across legal "
-                    "entities is not booked: correct the record at the source, or let an employee of %(company)s book it.",
+                    "entities is not booked: correct the record at the source, or let an employee of %(company)s book "
+                    "it.",
                     employer=employee.company_id.name, company=company.name, **who,
                 ),
                 key=item.key, company=company, record=project,
@@ -108,7 +109,8 @@ class PsaApplyTime(models.AbstractModel):
         lines = self.env["psa.apply.time.place"]._places(items)
         values = {item: self._timesheet_values(item, company, *lines[item]) for item in items}
         new = [item for item in items if not item.record]
-        timesheets = dict(zip(new, self.env["account.analytic.line"]._psa_create([values[item] for item in new])))
+        created = self.env["account.analytic.line"]._psa_create([values[item] for item in new])
+        timesheets = dict(zip(new, created, strict=True))
         known = [item for item in items if item.record]
         self._change(known, values)
         timesheets.update((item, item.record) for item in known)

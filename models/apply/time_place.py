@@ -80,7 +80,7 @@ class PsaApplyTimePlace(models.AbstractModel):
                 }
                 for project_id, line_id, name in lacking
             ])
-            tasks.update(zip(lacking, made))
+            tasks.update(zip(lacking, made, strict=True))
         return tasks
 
     def _claim_projects(self, project_ids):

@@ -6,7 +6,7 @@ from odoo.tools import float_compare, float_round
 
 
 def share_prefetch(items):
-    """Let the items' records and parents be read together, whoever browsed them: one query a model, not one a record."""
+    """Let the items' records and parents be read together: one query a model, not one a record."""
     ids = defaultdict(set)
     for item in items:
         for record in (item.record, *item.parents.values()):
@@ -43,7 +43,8 @@ def _same(record, field, value):
         digits = field.get_digits(record.env)
         value = float(value or 0.0)
         if digits:
-            return float_compare(current, float_round(value, precision_digits=digits[1]), precision_digits=digits[1]) == 0
+            value = float_round(value, precision_digits=digits[1])
+            return float_compare(current, value, precision_digits=digits[1]) == 0
         return float_compare(current, value, precision_digits=9) == 0
     if field.type == "boolean":
         return bool(current) == bool(value)
@@ -61,6 +62,20 @@ def write_grouped(changes):
             groups[tuple(sorted(values.items(), key=lambda pair: pair[0]))].append(record)
     for values, records in groups.items():
         records[0].union(*records).write(dict(values))
+
+
+def save(handler, model_name, items, values):
+    """Create the records that ``items`` lack and write what differs on the others, in one create and grouped writes.
+
+    :param handler: recordset of the handler, in the right company; its ``_owned`` says what the source may write
+    :param values: ``{item: field values}``
+    :return: ``{item: record}``, new ones first
+    """
+    new = [item for item in items if not item.record]
+    known = [item for item in items if item.record]
+    created = handler.env[model_name].create([values[item] for item in new]) if new else ()
+    write_grouped((item.record, changed_values(item.record, handler._owned(item, values[item]))) for item in known)
+    return dict(zip(new, created, strict=True)) | {item: item.record for item in known}
 
 
 def join_names(names, word):
