@@ -25,3 +25,5 @@ from . import test_invoice
 from . import test_allocation
 from . import test_credit
 from . import test_write_back_events
+from . import test_apply_drain
+from . import test_apply_turn

@@ -1,3 +1,4 @@
+from . import turn
 from . import role
 from . import assignment
 from . import contract_terms

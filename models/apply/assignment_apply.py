@@ -152,6 +152,7 @@ class PsaApplyAssignment(models.AbstractModel):
         """Make the rows of ``plan`` true in one create and grouped writes, and return ``{item: rate}``."""
         prices = list({id(price): price for price in plan.values()}.values())
         new = [price for price in prices if not price["rate"]]
+        self.env["psa.apply.turn"]._take({"rate:{}:{}".format(*price["scope"]) for price in new})
         rates = self.env["psa.rate"].create([self._rate_values(price) for price in new])
         write_grouped(
             (price["rate"], changed_values(price["rate"], self._price_values(price)))

@@ -13,11 +13,13 @@ _POLICIES = {
     "time_material": ("delivered_timesheet",),
     "milestone": ("delivered_milestones",),
     "fixed_fee": ("ordered_prepaid", "delivered_manual"),
+    "expense": ("delivered_manual",),
 }
 _PRODUCTS = {
     "time_material": "psa_hub.product_time",
     "fixed_fee": "psa_hub.product_fixed_fee",
     "milestone": "psa_hub.product_milestone",
+    "expense": "psa_hub.product_expense",
 }
 
 
@@ -132,6 +134,7 @@ class PsaApplyContract(models.AbstractModel):
             for company in pricelist.company_id or companies:
                 found[company.id, pricelist.currency_id.name] = pricelist  # the company's own outranks a shared one
         lacking = sorted(keys - set(found))
+        self.env["psa.apply.turn"]._take({f"pricelist:{company_id}:{code}" for company_id, code in lacking})
         made = self.env["product.pricelist"].create([
             {
                 "name": self.env._("Contracts in %s", code),

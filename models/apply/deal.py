@@ -3,7 +3,10 @@ from decimal import Decimal
 from odoo import models
 from odoo.tools import format_amount
 
+from ..odoo.sale_order_line import BILLING_METHODS
 from .tools import changed_values, currencies_by_code, join_names, share_prefetch, write_grouped
+
+_METHODS = {method for method, _label in BILLING_METHODS}
 
 
 def deal_amount(values):
@@ -109,7 +112,10 @@ class PsaApplyDeal(models.AbstractModel):
     def _wrong_terms(self, item, currency):
         """Return one sentence for each term that is named but cannot hold."""
         values = item.values
-        wrong = []
+        wrong = [
+            self.env._("The hub does not know the billing method “%s”. Correct its value map.", method)
+            for method in sorted({line_method(values, line) for line in values["lines"] or []} - {None} - _METHODS)
+        ]
         if not currency or not currency.active:
             wrong.append(self.env._("The currency %s is not switched on in Odoo.", values["currency"]))
         elif values["lines"]:

@@ -58,7 +58,9 @@ class PsaApplyParty(models.AbstractModel):
         """Adopt the partner that has the item's tax number, or hold the item when the match is not certain."""
         if not items:
             return
-        partners_by_vat = self._partners_by_vat({normalise_vat(item.values["vat"]) for item in items})
+        vats = {normalise_vat(item.values["vat"]) for item in items}
+        self.env["psa.apply.turn"]._take({f"vat:{vat}" for vat in vats})
+        partners_by_vat = self._partners_by_vat(vats)
         linked = linked_keys(items, self.env["res.partner"].union(*partners_by_vat.values()))
         first_by_vat = {}
         for item in items:

@@ -26,6 +26,9 @@ class PsaApplyPerson(models.AbstractModel):
     def _match_by_email(self, items):
         if not items:
             return
+        self.env["psa.apply.turn"]._take({
+            f"contact:{item.parents['party'].id}:{email_normalize(item.values['email'])}" for item in items
+        })
         contacts = self.env["res.partner"].search_fetch(
             [
                 ("parent_id", "in", [item.parents["party"].id for item in items]),

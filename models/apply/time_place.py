@@ -66,7 +66,7 @@ class PsaApplyTimePlace(models.AbstractModel):
             tasks[task.project_id.id, task.sale_line_id.id, task.name] = task
         lacking = sorted(keys - set(tasks))
         if lacking:
-            self._claim_projects({project_id for project_id, _line_id, _name in lacking})
+            self.env["psa.apply.turn"]._take({f"task:{project_id}" for project_id, _line_id, _name in lacking})
             projects = {project.id: project for project in self.env["project.project"].browse(
                 {project_id for project_id, _line_id, _name in lacking})}
             made = self.env["project.task"].create([
@@ -82,10 +82,3 @@ class PsaApplyTimePlace(models.AbstractModel):
             ])
             tasks.update(zip(lacking, made, strict=True))
         return tasks
-
-    def _claim_projects(self, project_ids):
-        """Make two workers who miss the same task collide: the later one starts again and finds the task."""
-        self.env["project.project"].flush_model(["write_date"])
-        self.env.cr.execute(
-            "UPDATE project_project SET write_date = write_date WHERE id = ANY(%s)", (sorted(project_ids),)
-        )

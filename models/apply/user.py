@@ -43,7 +43,3 @@ class PsaApplyUser(models.AbstractModel):
     def _apply(self, items):
         for item in items:
             item.done(item.record)
-
-    def _delete(self, items):
-        for item in items:
-            item.done(item.record)
