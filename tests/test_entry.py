@@ -3,7 +3,9 @@ import time
 from datetime import date
 from decimal import Decimal
 
-from odoo.tests import tagged
+from odoo import Command
+from odoo.exceptions import UserError
+from odoo.tests import new_test_user, tagged
 
 from .billing_common import BillingCase
 
@@ -189,3 +191,18 @@ class TestEntry(BillingCase):
         _logger.info("5,000 entries: %.2f s, %.3f ms each, %d queries", seconds, seconds / 5, queries)
         self.assertLess(queries, 20, "not a query per record")
         self.assertLess(seconds / 5000, 0.001, "0.2 to 0.4 ms each on two cores that do other work as well")
+
+    def test_time_from_a_source_is_corrected_there(self):
+        timesheets = self.make_timesheets(self.order, [8, 8])
+        self.sync(timesheets[0])
+        manager = new_test_user(
+            self.env, "manager", "hr_timesheet.group_timesheet_manager", company_id=self.company.id,
+            company_ids=[Command.set(self.company.ids)])
+        hub, own = timesheets.with_user(manager)
+        with self.assertRaises(UserError):
+            hub.unit_amount = 6
+        with self.assertRaises(UserError):
+            hub.unlink()
+        hub.name = "Better words"
+        own.unit_amount = 6
+        own.unlink()

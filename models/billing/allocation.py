@@ -10,12 +10,14 @@ from .pricing import decimal_of
 
 # The sums on the entries follow the allocations inside the database, whoever writes them; the CHECKs of psa_entry
 # then refuse what would bill or credit too much. Statement triggers: one update for any number of rows.
-_COUNTED = """(kind = 'invoice' AND state IN ('draft', 'posted')) OR (kind = 'credit' AND state = 'posted')"""
-_TRIGGERS = {
-    "insert": ("REFERENCING NEW TABLE AS new_rows", "new_rows", None),
-    "update": ("REFERENCING NEW TABLE AS new_rows OLD TABLE AS old_rows", "new_rows", "old_rows"),
-    "delete": ("REFERENCING OLD TABLE AS old_rows", None, "old_rows"),
-}
+_COUNTED = SQL("(kind = 'invoice' AND state IN ('draft', 'posted')) OR (kind = 'credit' AND state = 'posted')")
+_NEW = SQL("SELECT entry_id, quantity, amount FROM new_rows WHERE %s", _COUNTED)
+_OLD = SQL("SELECT entry_id, -quantity, -amount FROM old_rows WHERE %s", _COUNTED)
+_TRIGGERS = [
+    (SQL("INSERT"), SQL("NEW TABLE AS new_rows"), _NEW),
+    (SQL("UPDATE"), SQL("NEW TABLE AS new_rows OLD TABLE AS old_rows"), SQL("%s UNION ALL %s", _NEW, _OLD)),
+    (SQL("DELETE"), SQL("OLD TABLE AS old_rows"), _OLD),
+]
 
 
 def _counts(kind, state):
@@ -59,32 +61,30 @@ class PsaAllocation(models.Model):
     )
 
     def init(self):
-        for event, (tables, new_rows, old_rows) in _TRIGGERS.items():
-            parts = []
-            if new_rows:
-                parts.append(f"SELECT entry_id, quantity, amount FROM {new_rows} WHERE {_COUNTED}")
-            if old_rows:
-                parts.append(f"SELECT entry_id, -quantity, -amount FROM {old_rows} WHERE {_COUNTED}")
-            # pylint: disable=sql-injection
-            self.env.cr.execute(f"""
-                CREATE OR REPLACE FUNCTION psa_allocation_{event}() RETURNS trigger LANGUAGE plpgsql AS $body$
+        for event, tables, rows in _TRIGGERS:
+            name = SQL.identifier(f"psa_allocation_{event.code.lower()}")
+            self.env.cr.execute(SQL(
+                """
+                CREATE OR REPLACE FUNCTION %(name)s() RETURNS trigger LANGUAGE plpgsql AS $body$
                 BEGIN
                     UPDATE psa_entry entry
                        SET allocated_quantity = COALESCE(entry.allocated_quantity, 0) + delta.quantity,
                            allocated_amount = COALESCE(entry.allocated_amount, 0) + delta.amount
                       FROM (
                           SELECT entry_id, SUM(quantity) AS quantity, SUM(amount) AS amount
-                            FROM ({" UNION ALL ".join(parts)}) AS part(entry_id, quantity, amount)
+                            FROM (%(rows)s) AS part(entry_id, quantity, amount)
                         GROUP BY entry_id
                           HAVING SUM(quantity) <> 0 OR SUM(amount) <> 0
                       ) AS delta
                      WHERE entry.id = delta.entry_id;
                     RETURN NULL;
                 END $body$;
-                DROP TRIGGER IF EXISTS psa_allocation_{event} ON psa_allocation;
-                CREATE TRIGGER psa_allocation_{event} AFTER {event.upper()} ON psa_allocation {tables}
-                    FOR EACH STATEMENT EXECUTE FUNCTION psa_allocation_{event}();
-            """)
+                DROP TRIGGER IF EXISTS %(name)s ON psa_allocation;
+                CREATE TRIGGER %(name)s AFTER %(event)s ON psa_allocation REFERENCING %(tables)s
+                    FOR EACH STATEMENT EXECUTE FUNCTION %(name)s();
+                """,
+                name=name, event=event, tables=tables, rows=rows,
+            ))
 
     # === CRUD: the cache follows what the database did === #
     @api.model_create_multi
@@ -121,9 +121,9 @@ class PsaAllocation(models.Model):
     def _follow_moves(self):
         """Take the state of the invoices, then let entries, timesheets and proposals follow."""
         for state, allocations in self.grouped(lambda allocation: allocation.move_id.state).items():
-            allocations = allocations.filtered(lambda allocation: allocation.state != state)
-            allocations._check_room(state)
-            allocations.write({"state": state})
+            changed = allocations.filtered_domain([("state", "!=", state)])
+            changed._check_room(state)
+            changed.write({"state": state})
         self.entry_id._after_allocation()
 
     def _check_room(self, state):

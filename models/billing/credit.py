@@ -161,7 +161,7 @@ class PsaAllocation(models.Model):
         vals_list = [self._prepare_refund(move, move_parts) for move, move_parts in by_move.items()]
         refunds = self.env["account.move"].create(vals_list)
         vals_list = []
-        for refund, move_parts in zip(refunds, by_move.values()):
+        for refund, move_parts in zip(refunds, by_move.values(), strict=True):
             for line in refund.invoice_line_ids.filtered("psa_origin_line_id"):
                 vals_list += [
                     self._credit_values(line, line.psa_origin_line_id.id, entry_id, quantity, amount)

@@ -51,7 +51,7 @@ class PsaEntry(models.Model):
                 specs.append(entry._pending_exception(row, change))
                 kept.append((row, change))
         exceptions = self.env["psa.exception"]._raise(specs)
-        for (row, change), spec in zip(kept, specs):
+        for (row, change), spec in zip(kept, specs, strict=True):
             entry = row["entry"]
             exception = exceptions[spec["cause"], spec["subject_key"]]
             released |= entry.exception_id - exception
@@ -177,7 +177,7 @@ class PsaEntry(models.Model):
         rows = self._rows(kind, [
             {**entry.pending_spec, "source": entry[SOURCE_FIELDS[kind]]} for entry in self
         ])
-        for row, entry in zip(rows, self):
+        for row, entry in zip(rows, self, strict=True):
             row["entry"] = entry
         self._decide(rows)
         return rows

@@ -180,7 +180,7 @@ class PsaEntry(models.Model):
                     hourly.append(row)
             else:
                 self._price_agreed(row)
-        for row, (found, tried) in zip(hourly, self.env["psa.rate"]._find(hourly)):
+        for row, (found, tried) in zip(hourly, self.env["psa.rate"]._find(hourly), strict=True):
             currency = self.env["res.currency"].browse(row["currency_id"])
             if found:
                 row["amount"], row["trace"] = price_hours(row["quantity"], found, tried, currency)
@@ -243,7 +243,8 @@ class PsaEntry(models.Model):
                 to_create.append((row, values))
                 continue
             entry = row["entry"]
-            released |= entry.exception_id.filtered(lambda exception: exception.id != values["exception_id"])
+            if entry.exception_id.id != values["exception_id"]:
+                released |= entry.exception_id
             if difference := _difference(entry, values):
                 entry.write(difference)
                 changed |= entry
@@ -399,7 +400,7 @@ class PsaEntry(models.Model):
         entries = entries.sudo().with_context(**HUSH).filtered(lambda entry: entry.billing_state == "to_bill")
         for kind, of_kind in entries.grouped("kind").items():
             rows = self._rows(kind, [entry._as_spec() for entry in of_kind])
-            for row, entry in zip(rows, of_kind):
+            for row, entry in zip(rows, of_kind, strict=True):
                 row["entry"] = entry
             self._decide(rows)
             self._store(rows, SOURCE_FIELDS[kind])

@@ -88,7 +88,7 @@ class PsaProposal(models.Model):
         vals_list = [proposal._prepare_invoice(plan) for proposal, plan in plans]
         moves = self.env["sale.order"]._create_account_invoices(vals_list, False)
         allocations = []
-        for (proposal, plan), move in zip(plans, moves):
+        for (proposal, plan), move in zip(plans, moves, strict=True):
             proposal.move_id = move
             by_sequence = {line.sequence: line for line in move.invoice_line_ids}
             for index, invoice_line in enumerate(plan, start=1):

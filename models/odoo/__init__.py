@@ -1,3 +1,4 @@
+from . import account_analytic_line
 from . import hr_employee
 from . import project_project
 from . import res_company

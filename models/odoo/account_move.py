@@ -13,30 +13,6 @@ class AccountMove(models.Model):
     psa_proposal_id = fields.Many2one(
         "psa.proposal", "Billing Proposal", copy=False, readonly=True, index="btree_not_null", ondelete="set null"
     )
-    psa_allocation_ids = fields.One2many("psa.allocation", "move_id", "Billed Entries", readonly=True)
-    psa_entry_count = fields.Integer("Entries", compute="_compute_psa_entry_count", groups="psa_hub.group_auditor")
-
-    def _compute_psa_entry_count(self):
-        counts = {
-            move.id: count
-            for move, count in self.env["psa.allocation"]._read_group(
-                [("move_id", "in", self.ids)], ["move_id"], ["entry_id:count_distinct"])
-        }
-        for move in self:
-            move.psa_entry_count = counts.get(move.id, 0)
-
-    # === ACTIONS === #
-    def action_psa_entries(self):
-        """Show the entries that stand on this invoice or credit note."""
-        self.ensure_one()
-        entries = self.env["psa.allocation"].search([("move_id", "=", self.id)]).entry_id
-        return {
-            "type": "ir.actions.act_window",
-            "name": self.env._("Billed Entries"),
-            "res_model": "psa.entry",
-            "view_mode": "list,form",
-            "domain": [("id", "in", entries.ids)],
-        }
 
     # === THE LEDGER FOLLOWS === #
     def _post(self, soft=True):

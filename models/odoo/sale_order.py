@@ -131,14 +131,3 @@ class SaleOrder(models.Model):
         if len(proposals) == 1:
             action.update({"res_id": proposals.id, "views": [(False, "form")], "view_mode": "form"})
         return action
-
-    def action_psa_entries(self):
-        """Show the billable entries of this contract."""
-        self.ensure_one()
-        return {
-            "type": "ir.actions.act_window",
-            "name": self.env._("Billable Entries"),
-            "res_model": "psa.entry",
-            "view_mode": "list,form",
-            "domain": [("order_id", "=", self.id)],
-        }
