@@ -38,6 +38,7 @@
         "views/psa_dashboard_views.xml",
         "wizards/psa_exception_waive_views.xml",
         "wizards/psa_exception_link_views.xml",
+        "wizards/psa_replay_views.xml",
         "views/psa_stream_views.xml",
         "views/psa_message_views.xml",
         "views/psa_binding_views.xml",
@@ -57,7 +58,6 @@
         "views/res_partner_views.xml",
         "views/hr_employee_views.xml",
         "views/res_config_settings_views.xml",
-        "wizards/psa_replay_views.xml",
     ],
     "assets": {
         "web.assets_backend": ["psa_hub/static/src/**/*"],

@@ -1,5 +1,6 @@
 from . import test_exception
 from . import test_exception_holders
+from . import test_access
 from . import test_audit
 from . import test_dashboard
 from . import test_connection
@@ -27,3 +28,4 @@ from . import test_credit
 from . import test_write_back_events
 from . import test_apply_drain
 from . import test_apply_turn
+from . import test_tours

@@ -1,0 +1,211 @@
+"""Who may do what: every model of the hub against every group, every public method, and the walls between companies."""
+
+from odoo import models
+from odoo.exceptions import AccessError
+from odoo.tests import new_test_user, tagged
+
+from .test_exception_holders import HolderCase
+
+GROUPS = ("auditor", "operator", "reviewer", "approver", "mapper", "administrator")
+
+# What each group adds to reading, by model: letters of read, write, create, unlink. A group that is not named has what
+# the groups that it implies have. "-" is nothing at all. A new model has to be entered here.
+MATRIX = {
+    "psa.allocation": {"auditor": "r"},
+    "psa.assignment": {"auditor": "r", "mapper": "rwcu"},
+    "psa.audit": {"auditor": "r"},
+    "psa.billing.run": {"operator": "rwcu"},
+    "psa.binding": {"auditor": "r", "administrator": "rwcu"},
+    "psa.connection": {"auditor": "r", "administrator": "rwcu"},
+    "psa.connection.gate": {"auditor": "r"},
+    "psa.connection.setting": {"auditor": "r", "administrator": "rwcu"},
+    "psa.credential": {"administrator": "rwcu"},
+    "psa.entry": {"auditor": "r"},
+    "psa.exception": {"auditor": "r", "operator": "rw"},
+    "psa.exception.cause": {"auditor": "r", "administrator": "rw"},
+    "psa.exception.link": {"operator": "rwcu"},
+    "psa.exception.waive": {"reviewer": "rwcu"},
+    "psa.mapping": {"auditor": "r", "mapper": "rwcu"},
+    "psa.mapping.line": {"auditor": "r", "mapper": "rwcu"},
+    "psa.message": {"auditor": "r", "operator": "rw"},
+    "psa.proposal": {"auditor": "r", "operator": "rw"},
+    "psa.proposal.line": {"auditor": "r", "reviewer": "rw"},
+    "psa.rate": {"auditor": "r", "approver": "rwcu", "mapper": "rwcu"},
+    "psa.replay": {"operator": "rwcu"},
+    "psa.role": {"auditor": "r", "mapper": "rwcu"},
+    "psa.stream": {"auditor": "r", "administrator": "rwcu"},
+    "psa.token": {},
+    "psa.value.map": {"auditor": "r", "mapper": "rwcu"},
+}
+IMPLIED = {
+    "auditor": ("auditor",),
+    "operator": ("auditor", "operator"),
+    "reviewer": ("auditor", "operator", "reviewer"),
+    "approver": ("auditor", "operator", "reviewer", "approver"),
+    "mapper": ("auditor", "operator", "mapper"),
+    "administrator": GROUPS,
+}
+OPERATIONS = {"r": "read", "w": "write", "c": "create", "u": "unlink"}
+
+# Models without a company: they belong to a row that has one, or are the same for all.
+WITHOUT_COMPANY = {"psa.exception.cause"}
+
+# Public methods that change nothing, or show what the user may see anyway.
+HARMLESS = {
+    ("psa.exception.cause", "action_open_exceptions"),
+    ("psa.dashboard", "get_figures"),
+}
+# Arguments of public methods that need some.
+ARGUMENTS = {"action_waive": ("a reason",), "action_backfill": ()}
+
+
+class AccessCase(HolderCase):
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.users = {
+            group: new_test_user(
+                cls.env, f"access_{group}", f"psa_hub.group_{group}", company_id=cls.company.id,
+                company_ids=[(6, 0, cls.company.ids)],
+            )
+            for group in GROUPS
+        }
+        cls.outsider = new_test_user(
+            cls.env, "access_outsider", "base.group_user", company_id=cls.company.id,
+            company_ids=[(6, 0, cls.company.ids)],
+        )
+
+    @classmethod
+    def hub_models(cls):
+        return sorted(
+            name for name, model in cls.env.registry.items()
+            if name.startswith("psa.") and not model._abstract
+        )
+
+
+@tagged("post_install", "-at_install")
+class TestAccessMatrix(AccessCase):
+
+    def test_every_model_is_in_the_matrix(self):
+        self.assertEqual(self.hub_models(), sorted(MATRIX))
+
+    def test_every_model_against_every_group(self):
+        wrong = []
+        for model_name, granted in MATRIX.items():
+            for group, user in self.users.items():
+                allowed = set("".join(granted.get(implied, "") for implied in IMPLIED[group]))
+                for letter, operation in OPERATIONS.items():
+                    has = self.env[model_name].with_user(user).has_access(operation)
+                    if has != (letter in allowed):
+                        wrong.append(f"{group} {'may' if has else 'may not'} {operation} {model_name}")
+        self.assertFalse(wrong)
+
+    def test_outsiders_see_nothing(self):
+        for model_name in MATRIX:
+            for operation in OPERATIONS.values():
+                self.assertFalse(
+                    self.env[model_name].with_user(self.outsider).has_access(operation), f"{operation} {model_name}")
+
+    def test_groups_imply_each_other(self):
+        for group, implied in IMPLIED.items():
+            for other in GROUPS:
+                self.assertEqual(
+                    self.users[group].has_group(f"psa_hub.group_{other}"), other in implied, f"{group} -> {other}")
+
+
+@tagged("post_install", "-at_install")
+class TestCompanyWalls(AccessCase):
+
+    def test_every_model_has_a_company_rule(self):
+        Rule = self.env["ir.rule"].with_user(self.users["administrator"])
+        for model_name in MATRIX:
+            model = self.env[model_name]
+            if model.is_transient() or model_name in WITHOUT_COMPANY or not model.with_user(
+                    self.users["administrator"]).has_access("read"):
+                continue
+            domain = Rule._compute_domain(model_name, "read")
+            self.assertFalse(domain.is_true(), f"{model_name} has no rule for companies")
+
+    def test_records_of_another_company_do_not_exist_for_the_user(self):
+        order = self.make_contract(("time_material", 10, 0))
+        rate = self.make_rate(100, order, employee_id=self.ada.id)
+        entries = self.make_time(order, [8])
+        exception, messages = self.hold(range(2))
+        exception.sudo().user_id = self.users["operator"]
+        other = self.env["res.company"].create({"name": "The other one"})
+        stranger = new_test_user(
+            self.env, "access_stranger", "psa_hub.group_administrator", company_id=other.id,
+            company_ids=[(6, 0, other.ids)],
+        )
+        for records in (exception, messages, entries, rate, self.connection, self.connection.stream_ids,
+                        self.connection.credential_ids, self.connection.setting_ids,
+                        self.connection.stream_ids.mapping_ids):
+            self.assertTrue(records, "a test of nothing proves nothing")
+            as_stranger = records.with_user(stranger).with_context(allowed_company_ids=other.ids)
+            self.assertFalse(as_stranger.search([("id", "in", records.ids)]), records._name)
+            with self.assertRaises(AccessError):
+                as_stranger.read(["display_name"])
+            for user in (self.users["administrator"],):
+                seen = records.with_user(user).search([("id", "in", records.ids)])
+                self.assertEqual(len(seen), len(records), records._name)
+
+
+@tagged("post_install", "-at_install")
+class TestPublicMethods(AccessCase):
+    """Whatever can be called from outside refuses a user who may only look."""
+
+    def public_methods(self):
+        """Return ``{(model, method)}`` that the hub adds to its own models and that RPC can call."""
+        inherited = set(dir(models.Model)) | set(dir(self.env.registry["mail.thread"])) | set(
+            dir(self.env.registry["mail.activity.mixin"]))
+        found = set()
+        for model_name, model in self.env.registry.items():
+            if not model_name.startswith("psa.") or model_name == "psa.exception.banner":
+                continue
+            for name in dir(model):
+                if name.startswith("_") or name in inherited or name in model._fields:
+                    continue
+                method = getattr(model, name)
+                if callable(method) and not getattr(method, "_api_private", False):
+                    found.add((model_name, name))
+        return found
+
+    def records(self):
+        order = self.make_contract(("time_material", 10, 0))
+        self.make_rate(100, order, employee_id=self.ada.id)
+        exception, messages = self.hold(range(2))
+        proposal = self.env["psa.proposal"].create({
+            "name": "P", "order_id": order.id, "company_id": self.company.id, "partner_id": order.partner_id.id,
+            "currency_id": order.currency_id.id, "period_start": "2026-05-01", "period_end": "2026-05-31",
+        })
+        return {
+            "psa.entry": self.make_time(order, [8]),
+            "psa.exception": exception,
+            "psa.exception.cause": exception.cause_id,
+            "psa.message": messages,
+            "psa.proposal": proposal,
+            "psa.connection": self.connection,
+            "psa.stream": self.stream,
+            "psa.mapping": self.connection.stream_ids.mapping_ids[:1],
+            "psa.credential": self.connection.credential_ids[:1],
+        }
+
+    def test_an_auditor_changes_nothing(self):
+        records = self.records()
+        auditor = self.users["auditor"]
+        tested, let_through = [], []
+        for model_name, name in sorted(self.public_methods() - HARMLESS):
+            model = self.env[model_name].with_user(auditor)
+            if model.is_transient():
+                self.assertFalse(model.has_access("create"), f"{model_name}.{name}")
+                continue
+            self.assertIn(model_name, records, f"add a record for {model_name}.{name}")
+            try:
+                getattr(records[model_name].with_user(auditor), name)(*ARGUMENTS.get(name, ()))
+            except AccessError:
+                tested.append((model_name, name))
+            else:
+                let_through.append(f"{model_name}.{name}")
+        self.assertFalse(let_through)
+        self.assertGreater(len(tested), 15)

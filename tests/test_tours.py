@@ -1,0 +1,59 @@
+from datetime import date
+
+from odoo.tests import HttpCase, tagged
+
+from .test_exception_holders import HolderCase
+
+
+@tagged("post_install", "-at_install")
+class TestTours(HolderCase, HttpCase):
+    """The desk in a real browser, as the people of finance use it."""
+
+    browser_size = "1400x900"
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        for user in (cls.preparer, cls.reviewer, cls.approver):
+            user.password = user.login  # start_tour logs in with it
+
+    def tour(self, name, user, path):
+        self.env.flush_all()
+        self.start_tour(path, name, login=user.login)
+
+    def held_work(self):
+        """A contract without a rate (1,200 at risk) and three messages without their account (300 at risk)."""
+        order = self.make_contract(("time_material", 10, 0))
+        entries = self.make_time(order, [(date(2026, 5, 4), 8)], source_amount=1200)
+        exception, messages = self.hold(range(3), risk=100)
+        return order, entries, exception, messages
+
+    def test_dashboard(self):
+        self.held_work()
+        self.tour("psa_hub_dashboard", self.preparer, "/odoo/psa-hub")
+
+    def test_exception_is_fixed_with_its_button(self):
+        _order, entries, _exception, _messages = self.held_work()
+        self.tour("psa_hub_exception_rate", self.approver, "/odoo/psa-exceptions")
+        self.assertEqual((entries.state, entries.amount), ("approved", 1200.0))
+
+    def test_exception_is_retried(self):
+        _order, _entries, exception, messages = self.held_work()
+        self.tour("psa_hub_exception_retry", self.preparer, "/odoo/psa-exceptions")
+        self.assertEqual(exception.state, "retrying")
+        self.assertEqual(set(messages.mapped("state")), {"pending"})
+
+    def test_exception_is_waived(self):
+        _order, _entries, exception, messages = self.held_work()
+        self.tour("psa_hub_exception_waive", self.reviewer, "/odoo/psa-exceptions")
+        self.assertEqual(exception.state, "waived")
+        self.assertEqual(set(messages.mapped("skip_reason")), {"waived"})
+
+    def test_connection_is_set_up(self):
+        administrator = self.approver.copy({"login": "tour_administrator", "name": "Tour Administrator"})
+        administrator.group_ids += self.env.ref("psa_hub.group_administrator")
+        administrator.password = "tour_administrator"
+        self.tour("psa_hub_connection", administrator, "/odoo/psa-connections")
+        connection = self.env["psa.connection"].search([("name", "=", "Fake of the tour")])
+        self.assertEqual(connection.state, "connected")
+        self.assertEqual(dict(connection._credential_values()), {"client_id": "hub", "client_secret": "top-s3cret"})
