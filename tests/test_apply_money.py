@@ -142,6 +142,16 @@ class TestApplyExpense(ApplyCase):
         self.assertEqual(expense.state, "approved")
         self.assertEqual(self.entry(expense, "expense_id").state, "approved")
 
+    def test_rejected_expense_leaves_no_trace(self):
+        new = self.run_items(self.expense_item("E9", approved=False, status="Rejected"))
+        self.assert_state(new, "done")
+        self.assertIsNone(new.record)
+        expense = self.run_items(self.expense_item()).record
+        entry = self.entry(expense, "expense_id")
+        self.run_items(self.expense_item(approved=False, status="Rejected"))
+        self.assertFalse(expense.exists())
+        self.assertEqual((entry.state, entry.reason), ("withdrawn", "rejected"))
+
     def test_paid_by_the_company(self):
         self.assertEqual(self.run_items(self.expense_item(reimbursable=False)).record.payment_mode, "company_account")
 

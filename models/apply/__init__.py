@@ -3,7 +3,7 @@ from . import role
 from . import assignment
 from . import contract_terms
 from . import timesheet
-from . import project_release
+from . import project_subjects
 from . import partner_merge
 from . import party
 from . import person

@@ -1,5 +1,7 @@
 """What apply handlers tell billing: entry specs of source records, and their withdrawal."""
 
+# Words by which sources say that an approver sent a record back.
+_REJECTED = {"rejected", "declined", "refused", "denied"}
 _SOURCE_FIELDS = {"time": "analytic_line_id", "expense": "expense_id", "milestone": "milestone_id"}
 
 
@@ -9,6 +11,11 @@ def source_block(values):
         if values[f"{block}_at_source"]:
             return block
     return ""
+
+
+def is_rejected(values):
+    """True when an approver sent the record back: then it is nobody's, neither cost nor revenue."""
+    return not values["approved"] and (values["status"] or "").strip().lower() in _REJECTED
 
 
 def tell_billing(env, kind, specs):

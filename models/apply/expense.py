@@ -1,7 +1,7 @@
 from odoo import fields, models
 
-from .entry_specs import source_block, tell_billing, withdraw
-from .project_release import closed_key, contract_key, no_contract_text
+from .entry_specs import is_rejected, source_block, tell_billing, withdraw
+from .project_subjects import closed_key, contract_key, entity_key, no_contract_text, wrong_entity_text
 from .tools import changed_values, currencies_by_code, share_prefetch, write_grouped
 
 # Once an expense is in the books only these of its fields may still follow the source.
@@ -29,7 +29,7 @@ class PsaApplyExpense(models.AbstractModel):
         share_prefetch(items)
         currencies = currencies_by_code(self.env, {item.values["currency"] for item in items})
         for item in items:
-            if item.ok:
+            if item.ok and not self._is_void(item):
                 self._check(item, currencies.get(item.values["currency"]))
 
     def _risk(self, items):
@@ -37,6 +37,10 @@ class PsaApplyExpense(models.AbstractModel):
             source = item.values
             if source.get("billable"):
                 item.risk(source["billing_amount"], source["billing_currency"] or source["currency"])
+
+    def _is_void(self, item):
+        """True when nothing of the record is left: no amount, or sent back by the approver."""
+        return not item.values["amount"] or is_rejected(item.values)
 
     def _check(self, item, currency):
         source = item.values
@@ -51,11 +55,8 @@ class PsaApplyExpense(models.AbstractModel):
         }
         billing_currency = source["billing_currency"] or source["currency"]
         if employee.company_id != company:
-            item.hold("wrong_entity", self.env._(
-                "%(person)s of %(employer)s spent money on %(date)s for “%(project)s” of %(company)s. Expenses across "
-                "legal entities are not booked: correct the record at the source.",
-                employer=employee.company_id.name, company=company.name, **who,
-            ), **hold)
+            text = wrong_entity_text(self.env, project, company, employee)
+            item.hold("wrong_entity", text, **{**hold, "key": entity_key(project)})
         elif project.psa_closed_for_expenses and not item.record:
             item.hold("closed_project", self.env._(
                 "The project “%s” is closed for expenses, and people still charge to it. Reopen the project, or move "
@@ -83,11 +84,12 @@ class PsaApplyExpense(models.AbstractModel):
 
     # === APPLY === #
     def _apply(self, items):
-        void = [item for item in items if not item.values["amount"]]
-        self._remove(void)
+        void = [item for item in items if self._is_void(item)]
+        self._remove([item for item in void if is_rejected(item.values)], rejected=True)
+        self._remove([item for item in void if not is_rejected(item.values)])
         by_company = {}
         for item in items:
-            if item.values["amount"]:
+            if not self._is_void(item):
                 by_company.setdefault(item.parents["resource"].company_id, []).append(item)
         currencies = currencies_by_code(self.env, {item.values["currency"] for item in items})
         for company, company_items in by_company.items():
@@ -181,10 +183,10 @@ class PsaApplyExpense(models.AbstractModel):
     def _delete(self, items):
         self._remove(items)
 
-    def _remove(self, items):
+    def _remove(self, items, rejected=False):
         """Withdraw the entries and take the expenses away; what is billed or in the books stays."""
         expenses = self.env["hr.expense"].union(*(item.record for item in items if item.record))
-        kept = withdraw(self.env, "expense", expenses) | expenses.filtered("account_move_id")
+        kept = withdraw(self.env, "expense", expenses, rejected) | expenses.filtered("account_move_id")
         if gone := expenses - kept:
             gone.write({"approval_state": False, "approval_date": False})  # Odoo deletes no approved expense
             gone.unlink()

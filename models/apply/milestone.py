@@ -1,7 +1,7 @@
 from odoo import models
 
 from .entry_specs import source_block, tell_billing, withdraw
-from .project_release import contract_key, no_contract_text
+from .project_subjects import contract_key, no_contract_text
 from .tools import save, share_prefetch
 
 

@@ -1,11 +1,16 @@
 from odoo import models
 
-from .entry_specs import source_block, tell_billing, withdraw
-from .project_release import closed_key, contract_key, no_contract_text
+from .entry_specs import is_rejected, source_block, tell_billing, withdraw
+from .project_subjects import (
+    closed_key,
+    contract_key,
+    currency_key,
+    entity_key,
+    no_contract_text,
+    wrong_entity_text,
+)
 from .tools import changed_values, share_prefetch, write_grouped
 
-# Words by which sources say that an approver sent the record back. Such time is nobody's: neither cost nor revenue.
-_REJECTED = {"rejected", "declined", "refused", "denied"}
 # What Odoo refuses to change once a timesheet is invoiced.
 _LOCKED_WHEN_BILLED = {"unit_amount", "employee_id", "project_id", "task_id", "so_line", "date"}
 
@@ -39,12 +44,9 @@ class PsaApplyTime(models.AbstractModel):
             if item.values.get("billable"):
                 item.risk(item.values["source_amount"], item.values["currency"])
 
-    def _is_rejected(self, item):
-        return not item.values["approved"] and (item.values["status"] or "").strip().lower() in _REJECTED
-
     def _is_void(self, item):
         """True when nothing of the record is left: zero hours, or sent back by the approver."""
-        return not item.values["hours"] or self._is_rejected(item)
+        return not item.values["hours"] or is_rejected(item.values)
 
     def _check(self, item):
         """Hold what cannot be booked; every sentence says who, what and how to mend it."""
@@ -53,17 +55,11 @@ class PsaApplyTime(models.AbstractModel):
         employee = item.parents["resource"]
         order = project.psa_contract_id
         company = order.company_id or project.company_id or item.company
-        who = {"person": employee.name, "project": project.name, "date": source["work_date"]}
         if employee.company_id != company:
             item.hold(
                 "wrong_entity",
-                self.env._(
-                    "%(person)s of %(employer)s worked on %(date)s on “%(project)s” of %(company)s. Time across legal "
-                    "entities is not booked: correct the record at the source, or let an employee of %(company)s book "
-                    "it.",
-                    employer=employee.company_id.name, company=company.name, **who,
-                ),
-                key=item.key, company=company, record=project,
+                wrong_entity_text(self.env, project, company, employee), key=entity_key(project), company=company,
+                record=project,
             )
         elif project.psa_closed_for_time and not item.record:
             item.hold(
@@ -83,18 +79,19 @@ class PsaApplyTime(models.AbstractModel):
             item.hold(
                 "currency_mismatch",
                 self.env._(
-                    "The time of %(person)s on %(date)s is in %(time)s, but the contract %(contract)s is in "
-                    "%(currency)s. Correct the assignment or the project at the source.",
-                    time=source["currency"], contract=order.name, currency=order.currency_id.name, **who,
+                    "Time on the project “%(project)s” came in in %(time)s, but its contract %(contract)s is in "
+                    "%(currency)s. Correct the rates or the project at the source.",
+                    project=project.name, time=source["currency"], contract=order.name,
+                    currency=order.currency_id.name,
                 ),
-                key=item.key, company=company, record=project,
+                key=currency_key(project), company=company, record=project,
             )
 
     # === APPLY === #
     def _apply(self, items):
         void = [item for item in items if self._is_void(item)]
-        self._remove([item for item in void if self._is_rejected(item)], rejected=True)
-        self._remove([item for item in void if not self._is_rejected(item)])
+        self._remove([item for item in void if is_rejected(item.values)], rejected=True)
+        self._remove([item for item in void if not is_rejected(item.values)])
         by_company = {}
         for item in items:
             if not self._is_void(item):

@@ -11,6 +11,25 @@ def contract_key(project):
     return f"contract:{project.id}"
 
 
+def entity_key(project):
+    """Subject of what is held because people of another legal entity work on ``project``."""
+    return f"entity:{project.id}"
+
+
+def currency_key(project):
+    """Subject of what is held because it is not in the currency of ``project``'s contract."""
+    return f"currency:{project.id}"
+
+
+def wrong_entity_text(env, project, company, employee):
+    """Return the sentence about work on ``project`` of ``company`` by ``employee`` of another legal entity."""
+    return env._(
+        "The project “%(project)s” belongs to %(company)s, but people of another legal entity book on it: %(person)s "
+        "of %(employer)s. Correct the records at the source, or let employees of %(company)s book them.",
+        project=project.name, company=company.name, person=employee.name, employer=employee.company_id.name,
+    )
+
+
 def no_contract_text(env, project):
     """Return the sentence about billable work on ``project``, which has no contract."""
     return env._(
