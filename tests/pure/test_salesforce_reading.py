@@ -3,49 +3,34 @@ from decimal import Decimal
 
 import pytest
 from mini_org import NOW, ROOT, MiniOrg, field, text
+from reading_rig import (
+    ACCOUNT_FIELDS,
+    CONNECTOR,
+    LINE_FIELDS,
+    OLD,
+    RUN,
+    STREAMS,
+    account_id,
+    accounts,
+    accounts_org,
+    deals_org,
+    read_run,
+)
 from wire_server import Answer, serving, session_for
 
-from connectors import get
 from connectors.base import DELETE, MERGE, UPSERT
 from connectors.errors import ConnectionRefusedByVendor, MissingScopeError, TransientError
-from connectors.salesforce import bulk, soql
 from connectors.salesforce.ids import to_18
-
-CONNECTOR = get("salesforce")
-STREAMS = {stream.code: stream for stream in CONNECTOR.streams}
-RUN = {"page_size": 3, "overlap_seconds": 600, "new_run": True, "since": "", "backfill": False}
-ACCOUNT_FIELDS = [field("Id", "id"), field("Name"), field("SystemModstamp", "datetime"), field("IsDeleted", "boolean"),
-                  field("MasterRecordId", "reference"), field("ParentId", "reference"), field("BillingCity")]
-OLD = timedelta(days=2)
-
-
-def account_id(number):
-    return to_18(f"0015g00000{number:05d}")
-
-
-def accounts(count, moment=NOW - OLD, **more):
-    return {account_id(number): {"Id": account_id(number), "Name": f"A{number}", "SystemModstamp": text(moment),
-                                 "IsDeleted": False, **more} for number in range(count)}
-
-
-def read_run(session, stream, cursor, **options):
-    """Read pages until there are no more; the cursor goes through JSON like in the database."""
-    import json
-
-    records, pages, new_run = [], [], True
-    while True:
-        page = CONNECTOR.fetch_page(session, stream, cursor, {**RUN, **options, "new_run": new_run})
-        pages.append(page)
-        records += page.records
-        cursor, new_run = json.loads(json.dumps(page.cursor)), False
-        if not page.more:
-            return records, cursor, pages
-        assert len(pages) < 200
 
 
 @pytest.fixture
 def org():
-    return MiniOrg({"Account": accounts(10)}, {"Account": ACCOUNT_FIELDS})
+    return accounts_org()
+
+
+@pytest.fixture
+def deals():
+    return deals_org()
 
 
 def test_all_rows_of_one_second_over_several_pages(org):
@@ -255,30 +240,6 @@ def test_resources_are_no_customer_contacts():
 
 # --- opportunities ---
 
-OPPORTUNITY_FIELDS = [field("Id", "id"), field("Name"), field("SystemModstamp", "datetime"), field("IsDeleted"),
-                      field("AccountId"), field("IsWon", "boolean"), field("CloseDate", "date"),
-                      field("Amount", "currency")]
-LINE_FIELDS = [field("Id", "id"), field("Name"), field("OpportunityId"), field("Quantity", "double"),
-               field("UnitPrice", "currency"), field("TotalPrice", "currency"), field("Discount", "percent"),
-               field("SystemModstamp", "datetime"),
-               field("Product2Id", "reference", relationshipName="Product2", referenceTo=["Product2"])]
-DEAL = to_18("0065g00000Lm9Qr")
-
-
-@pytest.fixture
-def deals():
-    line = {"OpportunityId": DEAL, "Quantity": 3, "UnitPrice": 99.99, "TotalPrice": 269.97, "Discount": 10,
-            "SystemModstamp": text(NOW - timedelta(hours=1)), "Product2": {"Name": "Consulting", "ProductCode": "C-1"}}
-    return MiniOrg({
-        "Opportunity": {DEAL: {"Id": DEAL, "Name": "Deal", "AccountId": account_id(1), "IsWon": True,
-                               "CloseDate": "2026-05-14", "Amount": 269.97, "SystemModstamp": text(NOW - OLD)}},
-        "OpportunityLineItem": {"l1": {**line, "Id": "l1", "Name": "L1"}, "l2": {
-            **line, "Id": "l2", "Name": "L2", "Discount": None, "OpportunityId": "other"}},
-        "Organization": {"o": {"Id": "o", "DefaultCurrencyIsoCode": "GBP"}},
-    }, {"Opportunity": OPPORTUNITY_FIELDS, "OpportunityLineItem": LINE_FIELDS,
-        "Product2": [field("Name"), field("ProductCode")],
-        "Organization": [field("Id"), field("DefaultCurrencyIsoCode")]})
-
 
 def test_a_deal_has_its_lines_currency_and_the_newest_version(deals):
     with serving(deals) as server:
@@ -317,113 +278,3 @@ def test_an_org_without_products_has_deals_without_lines(deals):
     with serving(deals) as server:
         records, _cursor, _pages = read_run(session_for(server.url), STREAMS["opportunity"], {})
     assert "OpportunityLineItems" not in records[0].raw
-
-
-# --- bulk ---
-
-
-def test_a_large_first_run_uses_the_bulk_api(org):
-    with serving(org) as server:
-        session = session_for(server.url, settings={"bulk_threshold": "5"})
-        records, cursor, pages = read_run(session, STREAMS["account"], {})
-        assert {record.external_id for record in records} == set(org.tables["Account"])
-        assert sum(asked.path.endswith("/results") for asked in server.asked) == 4
-        assert "bulk" not in cursor
-        records, cursor, _pages = read_run(session_for(server.url), STREAMS["account"], cursor)
-        assert records == []
-    assert pages[1].records[0].raw["BillingCity"] is None
-
-
-def test_bulk_and_rest_give_the_same_record(deals):
-    with serving(deals) as server:
-        rest, _cursor, _pages = read_run(session_for(server.url), STREAMS["opportunity"], {})
-        bulk_records, _cursor, _pages = read_run(session_for(server.url, settings={"bulk_threshold": "1"}),
-                                                 STREAMS["opportunity"], {})
-    assert bulk_records == rest
-
-
-def test_below_the_threshold_the_bulk_api_is_left_alone(org):
-    with serving(org) as server:
-        read_run(session_for(server.url, settings={"bulk_threshold": "11"}), STREAMS["account"], {})
-        assert not any("/jobs/" in asked.path for asked in server.asked)
-
-
-def test_a_job_that_is_interrupted_is_resumed_and_a_lost_one_replaced(org):
-    with serving(org) as server:
-        settings = {"bulk_threshold": "5"}
-        begun = CONNECTOR.fetch_page(session_for(server.url, settings=settings), STREAMS["account"], {}, RUN)
-        assert begun.cursor["bulk"] == {"job": "750", "locator": ""}
-        first = CONNECTOR.fetch_page(session_for(server.url, settings=settings), STREAMS["account"], begun.cursor, RUN)
-        assert len(first.records) == 3
-        rest, _cursor, _pages = read_run(session_for(server.url, settings=settings), STREAMS["account"], first.cursor)
-        assert len(first.records) + len(rest) == 10
-        assert sum(asked.method == "POST" for asked in server.asked) == 1
-        org.fail[("GET", f"{ROOT}/jobs/query/750/results")] = Answer(404, [{"errorCode": "NOT_FOUND", "message": "x"}])
-        rest, _cursor, _pages = read_run(session_for(server.url, settings=settings), STREAMS["account"], first.cursor)
-    assert len(rest) == 10
-
-
-@pytest.mark.parametrize("state", ["Failed", "Aborted"])
-def test_a_failed_job_gives_way_to_page_by_page(org, state):
-    org.fail[("GET", f"{ROOT}/jobs/query/750")] = Answer(body={"id": "750", "state": state, "errorMessage": "no"})
-    with serving(org) as server:
-        records, _cursor, _pages = read_run(session_for(server.url, settings={"bulk_threshold": "5"}),
-                                            STREAMS["account"], {})
-    assert len(records) == 10
-
-
-def test_a_job_that_takes_long_is_left_and_taken_up_by_the_next_run(org, monkeypatch):
-    monkeypatch.setattr(bulk, "WAIT_SECONDS", 0)
-    running = Answer(body={"id": "750", "state": "InProgress"})
-    with serving(org) as server:
-        org.fail[("GET", f"{ROOT}/jobs/query/750")] = [running, running, None]
-        settings, cursors = {"bulk_threshold": "5"}, [{}]
-        session = session_for(server.url, settings=settings)
-        for _number in range(3):
-            page = CONNECTOR.fetch_page(session, STREAMS["account"], cursors[-1], RUN)
-            assert (page.records, page.more) == ([], True)
-            assert page.cursor not in cursors
-            cursors.append(page.cursor)
-        records, _cursor, _pages = read_run(session_for(server.url, settings=settings), STREAMS["account"], cursors[-1])
-        assert len(records) == 10
-        assert sum(asked.method == "POST" for asked in server.asked) == 1
-
-
-def test_an_object_that_bulk_does_not_know_is_read_page_by_page(org):
-    org.fail[("POST", f"{ROOT}/jobs/query")] = Answer(400, [{
-        "errorCode": "INVALIDENTITY", "message": "Entity 'Account' is not supported by the Bulk API."}])
-    with serving(org) as server:
-        records, _cursor, _pages = read_run(session_for(server.url, settings={"bulk_threshold": "5"}),
-                                            STREAMS["account"], {})
-    assert len(records) == 10
-
-
-def test_bulk_csv():
-    header = '"Id","Amount","Won","Parent__r.Name","Note"\n'
-    text_in = header + '"1","10.10","true","P\n""q"", x",""\x00\n' + header + '"2","","false","",""\n'
-    assert bulk.parse(text_in, {"Amount": "currency", "Won": "boolean"}) == [
-        {"Id": "1", "Amount": Decimal("10.10"), "Won": True, "Parent__r": {"Name": 'P\n"q", x'}, "Note": None},
-        {"Id": "2", "Amount": None, "Won": False, "Parent__r": {"Name": None}, "Note": None},
-    ]
-    assert bulk.parse("", {}) == []
-
-
-# --- text ---
-
-
-def test_literals():
-    assert soql.literal("O'Neill \\ Söhne\n") == "'O\\'Neill \\\\ Söhne\\n'"
-    assert soql.literal(NOW) == "2026-07-03T12:00:00Z"
-    assert soql.literal(NOW.date()) == "2026-07-03"
-    assert (soql.literal(True), soql.literal(None), soql.literal(5)) == ("true", "null", "5")
-    with pytest.raises(TypeError):
-        soql.literal(object())
-
-
-@pytest.mark.parametrize("full", ["0015g00000Xy12ZAAR", "0065g00000Lm9QrAAJ", "00D5g00000AbCdEEAV",
-                                  "0035g00000Rs7TuAAJ", "a1P5g00000Pj8AaEAJ"])
-def test_ids_get_their_check_characters(full):
-    assert to_18(full[:15]) == full
-    assert to_18(full) == full
-    with pytest.raises(ValueError, match="not a Salesforce id"):
-        to_18(full + "x")
