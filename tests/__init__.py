@@ -29,3 +29,7 @@ from . import test_write_back_events
 from . import test_apply_drain
 from . import test_apply_turn
 from . import test_tours
+from . import test_stream_pull
+from . import test_push
+from . import test_neutralize
+from . import test_consent_and_monitoring

@@ -12,12 +12,12 @@ GAUGES = (
          WHERE message.state NOT IN ('done', 'skipped') GROUP BY 1, 2, 3"""),
     ("psa_hub_oldest_pending_seconds", "Age of the oldest message that is due.", ("connection", "lane"), """
         SELECT connection.name || ' #' || connection.id, message.lane,
-               extract(epoch FROM now() AT TIME ZONE 'UTC' - min(message.received_at))
+               extract(epoch FROM clock_timestamp() AT TIME ZONE 'UTC' - min(message.received_at))
           FROM psa_message message JOIN psa_connection connection ON connection.id = message.connection_id
          WHERE message.state = 'pending' GROUP BY 1, 2"""),
     ("psa_hub_stream_lag_seconds", "Time since a stream was last read completely.", ("connection", "stream"), """
         SELECT connection.name || ' #' || connection.id, stream.code,
-               extract(epoch FROM now() AT TIME ZONE 'UTC' - stream.last_success_at)
+               extract(epoch FROM clock_timestamp() AT TIME ZONE 'UTC' - stream.last_success_at)
           FROM psa_stream stream JOIN psa_connection connection ON connection.id = stream.connection_id
          WHERE stream.active AND stream.direction = 'in' AND stream.last_success_at IS NOT NULL"""),
     ("psa_hub_stream_silent", "1: nothing new for longer than expected.", ("connection", "stream"), """

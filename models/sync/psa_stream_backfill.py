@@ -6,7 +6,7 @@ from odoo.exceptions import UserError
 from odoo.tools import SQL
 
 from .exclusive import exclusive
-from .psa_stream_pull import CursorMoved, PagingError
+from .psa_stream_pull import BACKFILL, CursorMoved, PagingError
 
 LOOK_AGAIN_SECONDS = 0.5
 PATIENCE_SECONDS = 2
@@ -21,6 +21,10 @@ class PsaStream(models.Model):
 
     _inherit = "psa.stream"
 
+    next_backfill_at = fields.Datetime(readonly=True, copy=False)
+    backfill_error = fields.Char(readonly=True, copy=False)
+    backfill_failure_count = fields.Integer(readonly=True, copy=False)
+
     def action_backfill(self, since=False):
         """Read the history of these streams again.
 
@@ -29,7 +33,8 @@ class PsaStream(models.Model):
         self.check_access("write")
         if self.filtered(lambda stream: stream.direction != "in"):
             raise UserError(self.env._("Only streams that are read have a history to read."))
-        self.write({"backfill_state": "running", "backfill_since": since, "backfill_cursor": False})
+        self.write({"backfill_state": "running", "backfill_since": since, "backfill_cursor": False,
+                    "next_backfill_at": False, "backfill_error": False, "backfill_failure_count": 0})
         self._wake("backfill")
 
     def action_backfill_stop(self):
@@ -38,7 +43,9 @@ class PsaStream(models.Model):
 
     @api.model
     def _cron_backfill(self):
-        streams = self._callable(SQL("stream.direction = 'in' AND stream.backfill_state = 'running'"))
+        streams = self._callable(SQL(
+            """stream.direction = 'in' AND stream.backfill_state = 'running'
+               AND (stream.next_backfill_at IS NULL OR stream.next_backfill_at <= %s)""", fields.Datetime.now()))
         self._work_through(streams, lambda stream, seconds: stream._backfill(seconds))
 
     def _backfill(self, seconds=float("inf")):
@@ -54,7 +61,7 @@ class PsaStream(models.Model):
             self.invalidate_recordset()
             if self.backfill_state != "running":
                 return 0
-            return self._guarded_run(self._backfill_pages, time.monotonic() + seconds)
+            return self._guarded_run(self._backfill_pages, time.monotonic() + seconds, BACKFILL)
 
     def _backfill_pages(self, deadline):
         connection, provider, spec = self.connection_id, self._provider(), self._spec()
@@ -65,7 +72,7 @@ class PsaStream(models.Model):
         }
         cursor, more, received = self.backfill_cursor or {}, True, 0
         seen = {self._cursor_key(cursor)}
-        with connection._calling(reserve=0.5, patience=30) as session:
+        with connection._calling(reserve=0.5) as session:
             while more and time.monotonic() < deadline and self._has_room(limit, deadline):
                 self.env.cr.commit()  # no transaction is open while the vendor is asked
                 page = provider.fetch_page(session, spec, cursor, options)
@@ -81,7 +88,7 @@ class PsaStream(models.Model):
 
     def _store_backfill_page(self, page, cursor):
         new = self.env["psa.message"]._receive(self, page.records, "backfill")
-        values = {"backfill_cursor": json.dumps(page.cursor)}
+        values = {"backfill_cursor": json.dumps(page.cursor), "backfill_error": None, "backfill_failure_count": 0}
         if not page.more:
             values["backfill_state"] = "done"
         if not self._move(values, SQL(

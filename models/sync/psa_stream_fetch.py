@@ -1,5 +1,5 @@
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 import psycopg2.errors
 
@@ -30,7 +30,7 @@ class PsaStream(models.Model):
         Hints are never merged on arrival: one that comes while its record is being read must cause another read.
         """
         self.ensure_one()
-        stamp = self.env.cr.now().isoformat()
+        stamp = datetime.now(timezone.utc).isoformat()
         self.env["psa.message"]._receive(
             self, [RawRecord(self.object_type, external_id, stamp, {}, HINT) for external_id in external_ids], "hub")
         self._wake("fetch")
@@ -139,7 +139,7 @@ class PsaStream(models.Model):
 
     def _store_answer(self, hints, records, refused):
         Message = self.env["psa.message"]
-        stamp = self.env.cr.now().isoformat()
+        stamp = datetime.now(timezone.utc).isoformat()
         # A record that is gone has no version: the moment tells this absence from an earlier one.
         Message._receive(self, [
             RawRecord(item.object_type, item.external_id, item.version, {"absent_at": stamp}, DELETE)

@@ -1,6 +1,7 @@
 import json
 import logging
 import time
+from dataclasses import dataclass
 from datetime import timedelta
 
 import psycopg2.errors
@@ -22,6 +23,19 @@ JOBS = {
     "fetch": ("psa_hub.cron_fetch",),
     "push": ("psa_hub.cron_push_1", "psa_hub.cron_push_2"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """Field names of the stream that say how a kind of run goes."""
+
+    again_at: str
+    error: str
+    failures: str
+
+
+PULL = Notes("next_pull_at", "last_error", "failure_count")
+BACKFILL = Notes("next_backfill_at", "backfill_error", "backfill_failure_count")
 
 
 class PagingError(ConnectorError):
@@ -106,29 +120,32 @@ class PsaStream(models.Model):
                 return 0
             self.env.cr.commit()  # a new snapshot: another worker may just have moved the cursor
             self.invalidate_recordset()
-            return self._guarded_run(self._pull_pages, time.monotonic() + seconds)
+            return self._guarded_run(self._pull_pages, time.monotonic() + seconds, PULL)
 
-    def _guarded_run(self, run, deadline):
-        """Do ``run(deadline)`` and note on the stream how it went; nothing that it raises stops other streams."""
+    def _guarded_run(self, run, deadline, notes):
+        """Do ``run(deadline)`` and note on the stream how it went; nothing that it raises stops other streams.
+
+        :param notes: :class:`Notes` of the run
+        """
         try:
             return run(deadline)
         except (CursorMoved, psycopg2.errors.SerializationFailure):
             self.env.cr.rollback()
-            self._later(0)
+            self._later(notes, 0)
         except GateClosed as error:
             self.env.cr.rollback()
-            self._later(error.retry_after or 60)
+            self._later(notes, error.retry_after or 60)
         except (ConnectionRefusedByVendor, UnsafeUrlError) as error:
             self.env.cr.rollback()  # the breaker says when to try again
-            self._note_failure(error, 0)
+            self._note_failure(notes, error, 0)
         except TransientError as error:
             self.env.cr.rollback()
-            self._note_failure(error, wait_before(self.failure_count + 1, error.retry_after))
+            self._note_failure(notes, error, wait_before(self[notes.failures] + 1, error.retry_after))
         except Exception as error:
             if not isinstance(error, ConnectorError):
                 _logger.exception("Reading stream %s (%s) failed", self.id, self.code)
             self.env.cr.rollback()
-            self._note_failure(error, wait_before(self.failure_count + 3))
+            self._note_failure(notes, error, wait_before(self[notes.failures] + 3))
             self._raise_stream_exception(error)
         self.env.cr.commit()
         return 0
@@ -166,7 +183,7 @@ class PsaStream(models.Model):
         new = self.env["psa.message"]._receive(self, page.records, "pull")
         if page.reconcile:
             self._request_reconcile()
-        now = fields.Datetime.now()
+        now, failed_before = fields.Datetime.now(), self.failure_count
         values = {
             "cursor": json.dumps(page.cursor), "mid_run": page.more, "last_pull_at": now,
             "watermark": page.watermark or None,
@@ -177,7 +194,7 @@ class PsaStream(models.Model):
             values |= {"last_success_at": now, "last_error": None, "failure_count": 0}
         if not self._move(values, SQL("COALESCE(cursor, '{}'::jsonb) = %s::jsonb", json.dumps(cursor))):
             raise CursorMoved
-        if not page.more:
+        if not page.more and failed_before:
             self._close_stream_exception()
         self.env.cr.commit()
         return new
@@ -194,13 +211,12 @@ class PsaStream(models.Model):
 
     # === WHEN IT FAILS === #
 
-    def _later(self, seconds):
-        self.next_pull_at = fields.Datetime.now() + timedelta(seconds=seconds)
+    def _later(self, notes, seconds):
+        self[notes.again_at] = fields.Datetime.now() + timedelta(seconds=seconds)
 
-    def _note_failure(self, error, seconds):
-        self.write({
-            "last_error": self._plain(error), "failure_count": self.failure_count + 1, "last_pull_at": fields.Datetime.now()})
-        self._later(seconds)
+    def _note_failure(self, notes, error, seconds):
+        self.write({notes.error: self._plain(error), notes.failures: self[notes.failures] + 1})
+        self._later(notes, seconds)
 
     def _exception_key(self):
         return f"stream:{self.id}"
@@ -220,10 +236,9 @@ class PsaStream(models.Model):
         }])
 
     def _close_stream_exception(self):
-        if self.last_error:
-            self.env["psa.exception"].sudo().search([
-                ("subject_key", "=", self._exception_key()), ("state", "not in", ("resolved", "waived")),
-            ])._close_if_released()
+        self.env["psa.exception"].sudo().search([
+            ("subject_key", "=", self._exception_key()), ("state", "not in", ("resolved", "waived")),
+        ])._close_if_released()
 
     # === HELPERS === #
 
