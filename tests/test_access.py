@@ -12,6 +12,7 @@ GROUPS = ("auditor", "operator", "reviewer", "approver", "mapper", "administrato
 # the groups that it implies have. "-" is nothing at all. A new model has to be entered here.
 MATRIX = {
     "psa.allocation": {"auditor": "r"},
+    "psa.apply.turn": {"auditor": "r"},
     "psa.assignment": {"auditor": "r", "mapper": "rwcu"},
     "psa.audit": {"auditor": "r"},
     "psa.billing.run": {"operator": "rwcu"},
@@ -28,6 +29,7 @@ MATRIX = {
     "psa.mapping": {"auditor": "r", "mapper": "rwcu"},
     "psa.mapping.line": {"auditor": "r", "mapper": "rwcu"},
     "psa.message": {"auditor": "r", "operator": "rw"},
+    "psa.oauth.state": {},
     "psa.proposal": {"auditor": "r", "operator": "rw"},
     "psa.proposal.line": {"auditor": "r", "reviewer": "rw"},
     "psa.rate": {"auditor": "r", "approver": "rwcu", "mapper": "rwcu"},
@@ -36,6 +38,8 @@ MATRIX = {
     "psa.stream": {"auditor": "r", "administrator": "rwcu"},
     "psa.token": {},
     "psa.value.map": {"auditor": "r", "mapper": "rwcu"},
+    "psa.webhook.counter": {"auditor": "r"},
+    "psa.webhook.seen": {},
 }
 IMPLIED = {
     "auditor": ("auditor",),
@@ -48,12 +52,15 @@ IMPLIED = {
 OPERATIONS = {"r": "read", "w": "write", "c": "create", "u": "unlink"}
 
 # Models without a company: they belong to a row that has one, or are the same for all.
-WITHOUT_COMPANY = {"psa.exception.cause"}
+WITHOUT_COMPANY = {"psa.exception.cause", "psa.apply.turn"}
 
 # Public methods that change nothing, or show what the user may see anyway.
 HARMLESS = {
     ("psa.exception.cause", "action_open_exceptions"),
     ("psa.dashboard", "get_figures"),
+    ("psa.proposal", "action_open_invoice"),
+    ("psa.proposal.line", "action_open_entry"),
+    ("psa.proposal.line", "action_open_message"),
 }
 # Arguments of public methods that need some.
 ARGUMENTS = {"action_waive": ("a reason",), "action_backfill": ()}

@@ -57,3 +57,14 @@ class TestTours(HolderCase, HttpCase):
         connection = self.env["psa.connection"].search([("name", "=", "Fake of the tour")])
         self.assertEqual(connection.state, "connected")
         self.assertEqual(dict(connection._credential_values()), {"client_id": "hub", "client_secret": "top-s3cret"})
+
+    def test_proposal_is_approved(self):
+        order = self.make_contract(("time_material", 10, 0))
+        self.make_rate(100, order, employee_id=self.ada.id)
+        self.make_time(order, [(date(2026, 5, 4), 8)])
+        self.make_time(order, [(date(2026, 5, 5), 2)], employee=self.grace, source_amount=250)
+        self.propose(order).action_submit()
+        self.tour("psa_hub_proposal", self.approver, "/odoo/psa-proposals")
+        proposal = order.psa_proposal_ids
+        self.assertEqual((proposal.state, proposal.approved_by), ("approved", self.approver))
+        self.assertEqual((proposal.move_id.state, proposal.move_id.amount_untaxed), ("draft", 800.0))
