@@ -19,6 +19,6 @@ class Monitoring(http.Controller):
     def metrics(self, **_parameters):
         """Prometheus text, for a user with an API key who may read the hub (``Authorization: Bearer <key>``)."""
         if not request.env.user.has_group("psa_hub.group_auditor"):
-            raise Forbidden()
+            raise Forbidden
         return request.make_response(
             metrics_text(request.env(su=True)), headers=[("Content-Type", CONTENT_TYPE_LATEST)])

@@ -1,3 +1,4 @@
+# pylint: disable=invalid-commit  # on the tests' cursor, which rolls it back
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -94,7 +95,7 @@ class CommittedCase(OutboundMixin, TransactionCase):
             yield api.Environment(cr, SUPERUSER_ID, {})["psa.connection"].browse(self.connection_id)
 
     def in_threads(self, count, work):
-        """Run ``work(number)`` in ``count`` threads that start together. Return their results; raise what they raised."""
+        """Run ``work(number)`` in ``count`` threads that start together. Return their results or raise their error."""
         barrier = threading.Barrier(count)
         database = self.registry.db_name
 

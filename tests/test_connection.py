@@ -1,3 +1,4 @@
+# pylint: disable=invalid-commit  # on the tests' cursor, which rolls it back
 import psycopg2.errors
 
 from odoo import Command
@@ -5,9 +6,9 @@ from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests import Form, new_test_user, tagged
 from odoo.tools import mute_logger
 
-from .link_case import LinkCase
 from ..connectors.base import Check
 from ..connectors.errors import ConnectionRefusedByVendor
+from .link_case import LinkCase
 
 
 @tagged("post_install", "-at_install")

@@ -7,9 +7,9 @@ from urllib.parse import parse_qs, urlsplit
 from odoo import fields
 from odoo.tests import HttpCase, new_test_user, tagged
 
-from .fake_connector import FakeConnector, registered
 from ..connectors.errors import ConnectionRefusedByVendor
 from ..models.sync.token_store import DatabaseTokenStore
+from .fake_connector import FakeConnector, registered
 
 
 class LinkHttpCase(HttpCase):

@@ -1,3 +1,4 @@
+# pylint: disable=invalid-commit  # on the tests' cursor, which rolls it back
 import json
 import logging
 import os
@@ -11,9 +12,9 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user, tagged
 from odoo.tools import config
 
-from .link_case import LinkCase
 from ..connectors.base import Token
 from ..models.sync import secret_key
+from .link_case import LinkCase
 
 SECRET = "s3cret-value"
 

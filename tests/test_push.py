@@ -1,14 +1,20 @@
+# pylint: disable=invalid-commit  # on the tests' cursor, which rolls it back
 from unittest.mock import patch
 
 from odoo import fields
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
-from .link_case import LinkCase
 from ..connectors.base import PushResult
 from ..connectors.errors import (
-    ConflictError, ConnectionRefusedByVendor, DataError, NotFoundError, PoisonError, TransientError)
-from ..models.sync.attempts import MAX_ATTEMPTS
+    ConflictError,
+    ConnectionRefusedByVendor,
+    DataError,
+    NotFoundError,
+    PoisonError,
+    TransientError,
+)
+from .link_case import LinkCase
 
 POSTED = {"event": "posted", "invoiced": True, "invoice_number": "INV/1", "amount_total": "100.00", "currency": "EUR"}
 
@@ -71,7 +77,8 @@ class TestPush(LinkCase):
 
     def test_binding_keeps_its_version(self):
         """A change that somebody made just before our write shares its version: it must still be read."""
-        binding = self.env["psa.binding"].search([("external_id", "=", "A0"), ("connection_id", "=", self.connection.id)])
+        binding = self.env["psa.binding"].search([
+            ("external_id", "=", "A0"), ("connection_id", "=", self.connection.id)])
         binding.source_version = "2025-12-31T00:00:00Z"
         self.emit(0)
         self.push()
@@ -261,7 +268,7 @@ class TestPush(LinkCase):
 
     def test_given_up_after_many_attempts(self):
         message = self.emit(0)
-        message.attempt_count = MAX_ATTEMPTS - 1
+        message.attempt_count = self.connection.attempt_limit - 1
         self.env.cr.commit()
         self.fake.faults.append(TransientError("Busy.", maybe_done=True))
         self.push()

@@ -1,11 +1,11 @@
 import time
+from itertools import pairwise
 
 from odoo.tests import tagged
 
-from .link_case import CommittedCase
-from ..connectors.errors import (
-    ConnectionRefusedByVendor, DataError, QuotaError, TransientError, UnsafeUrlError)
+from ..connectors.errors import ConnectionRefusedByVendor, DataError, QuotaError, TransientError, UnsafeUrlError
 from ..models.sync.gate import OUTAGE_FAILURES, Gate, GateClosed, NotLiveError
+from .link_case import CommittedCase
 
 
 @tagged("post_install", "-at_install")
@@ -118,7 +118,7 @@ class TestRateAndBreaker(CommittedCase):
                 connection.env.cr.execute("SELECT clock_timestamp() AT TIME ZONE 'UTC'")
                 waits.append((row["breaker_until"] - connection.env.cr.fetchone()[0]).total_seconds())
             self.pass_wait()
-        for shorter, longer in zip(waits, waits[1:]):
+        for shorter, longer in pairwise(waits):
             self.assertGreater(longer, shorter * 1.2)
         with self.committed() as connection:
             exceptions = connection.env["psa.exception"].search([("connection_id", "=", connection.id)])
@@ -130,7 +130,7 @@ class TestRateAndBreaker(CommittedCase):
             try:
                 self.call(ConnectionRefusedByVendor("The key was revoked."))
             except (ConnectionRefusedByVendor, GateClosed):
-                return None
+                return
         self.in_threads(6, attempt)
         with self.committed() as connection:
             exceptions = connection.env["psa.exception"].search([("connection_id", "=", connection.id)])

@@ -5,10 +5,10 @@ from itertools import count
 from odoo import SUPERUSER_ID, api
 from odoo.tests import tagged
 
-from .link_case import CommittedCase
 from ..connectors.base import Token
 from ..connectors.errors import ConnectionRefusedByVendor
 from ..models.sync.token_store import DatabaseTokenStore
+from .link_case import CommittedCase
 
 
 @tagged("post_install", "-at_install")

@@ -6,8 +6,8 @@ from unittest.mock import patch
 from odoo.tests import HttpCase, tagged
 from odoo.tests.common import TEST_CURSOR_COOKIE_NAME
 
-from .fake_connector import FakeConnector, registered
 from ..models.sync import psa_connection_webhook
+from .fake_connector import FakeConnector, registered
 
 
 @tagged("post_install", "-at_install")

@@ -25,7 +25,7 @@ WAITS = {"refused": (60, 3600), "outage": (15, 600)}  # seconds: first wait, lon
 
 
 class GateClosed(TransientError):
-    """No call was made: the work stays as it is and no attempt is spent. ``retry_after``: seconds until the next try."""
+    """No call was made: the work stays as it is and no attempt is spent. ``retry_after``: seconds to the next try."""
 
 
 class NotLiveError(GateClosed):

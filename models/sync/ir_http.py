@@ -21,17 +21,17 @@ class IrHttp(models.AbstractModel):
         try:
             target = connections._webhook_target(token)
         except LookupError:
-            raise NotFound() from None
+            raise NotFound from None
         except psycopg2.Error as error:
             raise ServiceUnavailable(retry_after=30) from error
         try:
             if (request.httprequest.content_length or 0) > target.max_bytes:
-                raise RequestEntityTooLarge()
+                raise RequestEntityTooLarge
             # A body without a length is cut at the limit without a word: read one byte more than is allowed.
             request.httprequest.max_content_length = target.max_bytes + 1
             body = request.httprequest.get_data(cache=True)
             if len(body) > target.max_bytes:
-                raise RequestEntityTooLarge()
+                raise RequestEntityTooLarge
         except RequestEntityTooLarge:
             connections.env["psa.webhook.counter"]._count(target.connection_id, "too_large")
             raise

@@ -25,7 +25,8 @@ GAUGES = (
           FROM psa_stream stream JOIN psa_connection connection ON connection.id = stream.connection_id
          WHERE stream.active AND stream.silence_hours > 0"""),
     ("psa_hub_breaker_open", "1: the connection waits instead of calling.", ("connection", "kind"), """
-        SELECT connection.name || ' #' || connection.id, COALESCE(gate.breaker_kind, ''), (gate.breaker_state <> 'closed')::int
+        SELECT connection.name || ' #' || connection.id, COALESCE(gate.breaker_kind, ''),
+               (gate.breaker_state <> 'closed')::int
           FROM psa_connection_gate gate JOIN psa_connection connection ON connection.id = gate.connection_id
          WHERE connection.active"""),
     ("psa_hub_exceptions", "Open exceptions.", ("company", "cause"), """

@@ -194,7 +194,7 @@ class PsaConnection(models.Model):
     def _grant_companies(self):
         """Let the integration users work in every company: a vendor account often holds records of several."""
         users = self.user_id.sudo()
-        companies = self.env["res.company"].sudo().search([])
+        companies = self.env["res.company"].sudo().search([("active", "=", True)])
         for user in users.filtered(lambda item: companies - item.company_ids):
             user.company_ids |= companies
 

@@ -7,7 +7,13 @@ from odoo.tools import str2bool
 
 from ...connectors.base import Session
 from ...connectors.errors import (
-    ConnectionRefusedByVendor, ConnectorError, MissingScopeError, QuotaError, TransientError, UnsafeUrlError)
+    ConnectionRefusedByVendor,
+    ConnectorError,
+    MissingScopeError,
+    QuotaError,
+    TransientError,
+    UnsafeUrlError,
+)
 from ...connectors.transport import Transport
 from .gate import Gate, GateClosed
 from .own_cursor import own_env

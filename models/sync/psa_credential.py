@@ -112,7 +112,7 @@ class PsaCredential(models.Model):
         if credential.is_webhook_secret and credential.value_encrypted:
             values |= {"previous_encrypted": credential.value_encrypted,
                        "previous_until": fields.Datetime.now() + timedelta(days=7)}
-        super(PsaCredential, credential).write(values)
+        credential.write(values)
         self.env["psa.audit"]._log([{
             "event": "credential.set", "res_model": "psa.connection", "res_id": self.connection_id.id,
             "company_id": self.connection_id.company_id.id, "after": {"code": self.code}}])
@@ -120,9 +120,8 @@ class PsaCredential(models.Model):
     def action_clear(self):
         """Forget the stored values."""
         self.check_access("write")
-        super(PsaCredential, self.sudo()).write(
+        self.sudo().write(
             {"value_encrypted": False, "previous_encrypted": False, "previous_until": False, "changed_at": False})
-        self.env.registry.clear_cache()
 
     @api.model
     def _encrypt(self, value):
@@ -151,7 +150,6 @@ class PsaCredential(models.Model):
         for credential in self.sudo().search([("value_encrypted", "!=", False)]):
             values = {name: keys.rotate(credential[name].encode()).decode()
                       for name in ("value_encrypted", "previous_encrypted") if credential[name]}
-            super(PsaCredential, credential).write(values)
+            credential.write(values)
         for token in self.env["psa.token"].sudo().search([("value_encrypted", "!=", False)]):
             token.value_encrypted = keys.rotate(token.value_encrypted.encode()).decode()
-        self.env.registry.clear_cache()

@@ -1,3 +1,4 @@
+# pylint: disable=invalid-commit  # each page is committed with its cursor
 import json
 import time
 

@@ -1,3 +1,4 @@
+# pylint: disable=invalid-commit  # no transaction is open while the vendor is asked
 import logging
 from datetime import datetime, timedelta, timezone
 
@@ -8,7 +9,6 @@ from odoo.tools import SQL
 
 from ...connectors.base import DELETE, HINT, RawRecord
 from ...connectors.errors import ConnectionRefusedByVendor, DataError, TransientError, UnsafeUrlError
-from .attempts import MAX_ATTEMPTS, wait_before
 from .exclusive import exclusive
 from .gate import GateClosed
 
@@ -168,9 +168,10 @@ class PsaStream(models.Model):
     def _retry_hints(self, hints, error):
         """Put ``hints`` back for later; what failed too often is dead, with one exception for the stream."""
         hints = hints.exists().filtered(lambda hint: hint.state in ("pending", "retry"))
-        dead = hints.filtered(lambda hint: hint.attempt_count + 1 >= MAX_ATTEMPTS)
+        limit = self.connection_id.attempt_limit
+        dead = hints.filtered(lambda hint: hint.attempt_count + 1 >= limit)
         for attempts, again in (hints - dead).grouped("attempt_count").items():
-            wait = wait_before(attempts + 1, getattr(error, "retry_after", None))
+            wait = self._pause(attempts + 1, error)
             again.write({
                 "state": "retry", "attempt_count": attempts + 1, "error": self._plain(error),
                 "next_attempt_at": fields.Datetime.now() + timedelta(seconds=wait)})
@@ -181,6 +182,6 @@ class PsaStream(models.Model):
                 "text": self.env._("Changed records of %(stream)s could not be read: %(reason)s",
                                    stream=self.name, reason=self._plain(error))}])
             exception = next(iter(exceptions.values()))
-            dead.write({"state": "dead", "attempt_count": MAX_ATTEMPTS, "error": self._plain(error),
+            dead.write({"state": "dead", "attempt_count": limit, "error": self._plain(error),
                         "exception_id": exception.id})
             exception._refresh_amounts()

@@ -1,3 +1,4 @@
+# pylint: disable=invalid-commit  # each page is committed with its cursor
 import json
 import logging
 import time
@@ -10,7 +11,7 @@ from odoo import api, fields, models
 from odoo.tools import SQL
 
 from ...connectors.errors import ConnectionRefusedByVendor, ConnectorError, TransientError, UnsafeUrlError
-from .attempts import wait_before
+from .drain.finish import pause
 from .exclusive import exclusive
 from .gate import GateClosed
 from .wake import wake
@@ -140,12 +141,12 @@ class PsaStream(models.Model):
             self._note_failure(notes, error, 0)
         except TransientError as error:
             self.env.cr.rollback()
-            self._note_failure(notes, error, wait_before(self[notes.failures] + 1, error.retry_after))
+            self._note_failure(notes, error, self._pause(self[notes.failures] + 1, error))
         except Exception as error:
             if not isinstance(error, ConnectorError):
                 _logger.exception("Reading stream %s (%s) failed", self.id, self.code)
             self.env.cr.rollback()
-            self._note_failure(notes, error, wait_before(self[notes.failures] + 3))
+            self._note_failure(notes, error, self._pause(self[notes.failures] + 3, error))
             self._raise_stream_exception(error)
         self.env.cr.commit()
         return 0
@@ -241,6 +242,12 @@ class PsaStream(models.Model):
         ])._close_if_released()
 
     # === HELPERS === #
+
+    def _pause(self, attempt, error):
+        """Return the seconds to wait after ``attempt`` failures, at least what the vendor asked for."""
+        connection = self.connection_id
+        return pause(attempt, connection.retry_base_seconds, connection.retry_limit_seconds,
+                     getattr(error, "retry_after", None))
 
     def _plain(self, error):
         """Return the text for people; only connector errors promise that theirs holds no secret."""

@@ -1,3 +1,4 @@
+# pylint: disable=invalid-commit  # the intent is committed before the call, the result after it
 import hashlib
 import json
 import logging
@@ -10,8 +11,13 @@ from odoo.tools import SQL
 
 from ...connectors.base import PushItem
 from ...connectors.errors import (
-    ConflictError, ConnectionRefusedByVendor, ConnectorError, DataError, TransientError, UnsafeUrlError)
-from .attempts import MAX_ATTEMPTS, wait_before
+    ConflictError,
+    ConnectionRefusedByVendor,
+    ConnectorError,
+    DataError,
+    TransientError,
+    UnsafeUrlError,
+)
 from .exclusive import exclusive
 from .gate import GateClosed
 
@@ -114,12 +120,7 @@ class PsaStream(models.Model):
             _logger.info("Write-backs of stream %s wait: %s", self.id, error)
             return False
         except DataError as error:
-            if len(messages) == 1:
-                self._settle(messages, lambda: self._refuse(messages, error))
-                return True
-            middle = len(messages) // 2
-            return (self._send(messages[:middle], items[:middle])
-                    and self._send(messages[middle:], items[middle:]))
+            return self._send_halves(messages, items, error)
         except TransientError as error:
             failure = error
         except Exception as error:
@@ -131,6 +132,14 @@ class PsaStream(models.Model):
             return True
         self._settle(messages, lambda: self._retry(messages, failure))
         return False
+
+    def _send_halves(self, messages, items, refusal):
+        """The vendor refused the request as a whole: halve it until what it refuses stands alone."""
+        if len(messages) == 1:
+            self._settle(messages, lambda: self._refuse(messages, refusal))
+            return True
+        middle = len(messages) // 2
+        return self._send(messages[:middle], items[:middle]) and self._send(messages[middle:], items[middle:])
 
     def _settle(self, messages, write):
         """Commit the outcome of a call. It must not get lost to a concurrent change, so it is tried until it stands.
@@ -194,16 +203,17 @@ class PsaStream(models.Model):
     def _retry(self, messages, error):
         """Put ``messages`` back for later; in doubt when the request may have taken effect."""
         messages = self._open(messages)
-        dead = messages.filtered(lambda message: message.attempt_count + 1 >= MAX_ATTEMPTS)
+        limit = self.connection_id.attempt_limit
+        dead = messages.filtered(lambda message: message.attempt_count + 1 >= limit)
         common = {"error": self._plain(error), "error_code": getattr(error, "code", False) or False}
         if not getattr(error, "maybe_done", True):
             common["sent_at"] = False
         for attempts, again in (messages - dead).grouped("attempt_count").items():
-            wait = wait_before(attempts + 1, getattr(error, "retry_after", None))
+            wait = self._pause(attempts + 1, error)
             again.write({
                 **common, "state": "retry", "attempt_count": attempts + 1,
                 "next_attempt_at": fields.Datetime.now() + timedelta(seconds=wait)})
-        self._end(dead, {**common, "state": "dead", "attempt_count": MAX_ATTEMPTS}, "dead_letter", lambda message: (
+        self._end(dead, {**common, "state": "dead", "attempt_count": limit}, "dead_letter", lambda message: (
             self.env._("%(stream)s of %(type)s %(record)s could not be written: %(reason)s", stream=self.name,
                        type=message.object_type, record=message.external_id, reason=self._plain(error))))
 

@@ -8,5 +8,5 @@ class ResCompany(models.Model):
     def create(self, vals_list):
         """Let the integration users work in a new company at once."""
         companies = super().create(vals_list)
-        self.env["psa.connection"].sudo().search([])._grant_companies()
+        self.env["psa.connection"].sudo().search([("user_id", "!=", False)])._grant_companies()
         return companies
