@@ -181,7 +181,8 @@ def _fiscal_position(env, company, word):
         position = env["account.fiscal.position"].create({"name": word, "company_id": company.id})
         env["account.tax"].create({
             "name": f"0% {word}", "amount": 0, "type_tax_use": "sale", "company_id": company.id,
-            "tax_group_id": company.account_sale_tax_id.tax_group_id.id, "country_id": company.account_sale_tax_id.country_id.id,
+            "tax_group_id": company.account_sale_tax_id.tax_group_id.id,
+            "country_id": company.account_sale_tax_id.country_id.id,
             "fiscal_position_ids": [Command.link(position.id)],
             "original_tax_ids": [Command.set(company.account_sale_tax_id.ids)],
         })

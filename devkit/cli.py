@@ -15,6 +15,17 @@ def parser():
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
+    demo = commands.add_parser(
+        "demo", help="run the main job on the sandbox's data and check it",
+        description="Set up a firm, read the vendors' sandbox, bill the quarter, write back; print what "
+                    "happened beside what must have happened, then keep serving.")
+    demo.add_argument("--once", action="store_true", help="stop after the table")
+    demo.add_argument("--json", metavar="FILE", help="also write the figures to this file")
+    demo.add_argument("--scale", choices=("full", "small", "tiny"), default="full",
+                      help="how much data (default: full, 20,000 timecards)")
+    demo.add_argument("--seed", type=int, default=1, help="other data of the same kind")
+    demo.add_argument("--port", type=int, default=0, help="HTTP port (default: 8069, or a free one)")
+
     test = commands.add_parser("test", help="run lint and all tests", description="Run lint, pure tests, tests in Odoo "
                                "and browser tours. Other options and paths go to pytest: ./dev test -k webhook")
     test.add_argument("--long", action="store_true", help="also the tests that take minutes")
@@ -40,6 +51,11 @@ def parser():
     shot.add_argument("--login", default="admin", help="whose session (default: admin)")
     shot.add_argument("--click", action="append", default=[], metavar="SELECTOR", help="click this first; repeatable")
     shot.add_argument("--wait", default="", metavar="SELECTOR", help="wait for this element")
+
+    bench = commands.add_parser("bench", help="measure speed beside the rival's", description="Take the figures of "
+                                "benchmarks/README.md side by side with OCA queue_job.")
+    bench.add_argument("--json", metavar="FILE", help="also write the figures to this file")
+    bench.add_argument("only", nargs="*", metavar="FIGURE", help="take only these (default: all)")
 
     commands.add_parser("lint", help="check the style of the source, without running it")
 
@@ -84,6 +100,12 @@ def lint(_options, _rest):
     return int(failed)
 
 
+def demo(options, _rest):
+    from .demo import demo as run
+
+    return run(options.once, options.json, options.scale, options.seed, options.port)
+
+
 def serve(options, extra):
     from .serve import serve as run
 
@@ -102,10 +124,17 @@ def shot(options, _rest):
     return run(options.path, options.output, options.width, options.height, options.login, options.wait, options.click)
 
 
+def bench(options, _rest):
+    from .bench import bench as run
+
+    return run(options.json, options.only)
+
+
 def clean(options, _rest):
     from .clean import clean as run
 
     return run(options.all)
 
 
-COMMANDS = {"test": test, "serve": serve, "shell": shell, "shot": shot, "lint": lint, "clean": clean}
+COMMANDS = {"demo": demo, "test": test, "serve": serve, "shell": shell, "shot": shot, "bench": bench, "lint": lint,
+            "clean": clean}

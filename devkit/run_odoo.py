@@ -14,6 +14,8 @@ from .postgres import Server
 from .python_env import python_env
 from .say import Problem, run_quietly
 
+LAUNCHER = Path(__file__).resolve().parent / "odoo_launcher.py"
+
 
 @dataclass
 class OdooRun:
@@ -50,7 +52,7 @@ class OdooRun:
             "gevent_port": self.gevent_port or free_port(),
             "http_interface": "127.0.0.1",
             "http_port": self.port,
-            "limit_time_cpu": 0,
+            "limit_time_cpu": 3600,  # 0 is not "no limit" with workers: it ends them at once
             "limit_time_real": 1200,
             "list_db": False,
             "max_cron_threads": self.cron_threads,
@@ -63,7 +65,7 @@ class OdooRun:
 
     def command(self, subcommand="", *arguments):
         """The command line; options of the configuration file hold unless `arguments` say otherwise."""
-        return [str(python_env()), "-m", "odoo", *([subcommand] if subcommand else []), "-c", str(self.config()),
+        return [str(python_env()), str(LAUNCHER), *([subcommand] if subcommand else []), "-c", str(self.config()),
                 "-d", self.database, *map(str, arguments)]
 
     def environment(self):
@@ -86,7 +88,7 @@ class OdooRun:
         log = Path(log)
         with Path(script).open() as source, log.open("w") as errors:
             done = subprocess.run(
-                self.command("shell", "--no-http", "--logfile", log, "--shell-interface", "python"),
+                self.command("shell", "--no-http", "--shell-interface", "python"),
                 stdin=source, stdout=subprocess.PIPE, stderr=errors, text=True, timeout=timeout, check=False,
                 env=self.environment() | (variables or {}),
             )
