@@ -94,7 +94,7 @@ class PsaMessage(models.Model):
     _wait_has_key = models.Constraint(
         "CHECK(state NOT IN ('waiting', 'held') OR wait_key IS NOT NULL)",
         "A waiting or held message says what it waits for.")
-    _pending_idx = models.Index("(lane, connection_id, id) WHERE state = 'pending'")
+    _pending_idx = models.Index("(lane, connection_id, received_at, id) WHERE state = 'pending'")
     _retry_idx = models.Index("(lane, connection_id, next_attempt_at) WHERE state = 'retry'")
     _wait_idx = models.Index("(wait_key) WHERE wait_key IS NOT NULL AND state IN ('waiting', 'held')")
     _record_idx = models.Index("(external_id, object_type)")
