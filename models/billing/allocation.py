@@ -5,6 +5,7 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import SQL
 
+from .bulk import insert_rows
 from .entry import QUANTITY_DIGITS
 from .pricing import decimal_of
 
@@ -69,7 +70,13 @@ class PsaAllocation(models.Model):
                 BEGIN
                     UPDATE psa_entry entry
                        SET allocated_quantity = COALESCE(entry.allocated_quantity, 0) + delta.quantity,
-                           allocated_amount = COALESCE(entry.allocated_amount, 0) + delta.amount
+                           allocated_amount = COALESCE(entry.allocated_amount, 0) + delta.amount,
+                           billing_state = CASE
+                               WHEN entry.allocated_quantity + delta.quantity = 0
+                                AND entry.allocated_amount + delta.amount = 0 THEN 'to_bill'
+                               WHEN entry.allocated_quantity + delta.quantity = entry.quantity
+                                AND entry.allocated_amount + delta.amount = entry.amount THEN 'billed'
+                               ELSE 'partly' END
                       FROM (
                           SELECT entry_id, SUM(quantity) AS quantity, SUM(amount) AS amount
                             FROM (%(rows)s) AS part(entry_id, quantity, amount)
@@ -87,6 +94,29 @@ class PsaAllocation(models.Model):
             ))
 
     # === CRUD: the cache follows what the database did === #
+    @api.model
+    def _insert(self, vals_list):
+        """Insert allocations in one statement.
+
+        :param vals_list: dicts of all columns: ``entry_id, move_line_id, move_id, kind, state, quantity, amount``,
+            and ``origin_line_id`` for credits
+        :return: their entries
+        """
+        companies = {
+            entry.id: entry.company_id.id
+            for entry in self.env["psa.entry"].browse({values["entry_id"] for values in vals_list})
+        }
+        insert_rows(self, [
+            {"origin_line_id": False, **values, "company_id": companies[values["entry_id"]]} for values in vals_list
+        ])
+        entries = self.env["psa.entry"].browse(companies)
+        self.env["account.move"].browse({values["move_id"] for values in vals_list}).invalidate_recordset(
+            ["psa_allocation_ids"])
+        self.env["account.move.line"].browse({values["move_line_id"] for values in vals_list}).invalidate_recordset(
+            ["psa_allocation_ids"])
+        self._refresh_entries(entries)
+        return entries
+
     @api.model_create_multi
     def create(self, vals_list):
         allocations = super().create(vals_list)
@@ -105,13 +135,11 @@ class PsaAllocation(models.Model):
         return result
 
     def _refresh_entries(self, entries):
-        """Make the ORM see the sums that the triggers wrote."""
-        if not entries:
-            return
-        sums = ["allocated_quantity", "allocated_amount"]
-        self.flush_model()
-        entries.invalidate_recordset(sums)
-        entries.modified(sums)
+        """Make the ORM see what the triggers wrote."""
+        if entries:
+            self.flush_model()
+            entries.invalidate_recordset(
+                ["allocated_quantity", "allocated_amount", "billing_state", "allocation_ids"])
 
     # === BUSINESS === #
     @api.model
@@ -168,13 +196,31 @@ class PsaEntry(models.Model):
         """Let the timesheets' own invoice link tell what the ledger says, and settle what was waiting for it."""
         entries = self.sudo()
         invoices = self.env["psa.allocation"].sudo()._latest_invoices(entries)
-        moves = {}
-        for entry in entries.filtered("analytic_line_id"):
-            timesheet, move_id = entry.analytic_line_id, invoices.get(entry.id, False)
-            if timesheet.timesheet_invoice_id.id != move_id:
-                moves.setdefault(move_id, []).append(timesheet.id)
-        for move_id, timesheet_ids in moves.items():
-            self.env["account.analytic.line"].sudo().browse(timesheet_ids).write({"timesheet_invoice_id": move_id})
+        entries._link_timesheets(invoices)
         entries._settle_pending()
         entries._mark_proposals()
         self.env["account.move"]._psa_queue_entries(entries)
+
+    def _link_timesheets(self, invoices):
+        """Set the invoice of the entries' timesheets, in one statement: it is a bare link that nothing computes from.
+
+        :param invoices: ``{entry id: account.move id}``
+        """
+        Timesheet = self.env["account.analytic.line"].sudo()
+        self.flush_model(["analytic_line_id"])
+        Timesheet.flush_model(["timesheet_invoice_id"])
+        changed = self.env.execute_query(SQL(
+            """
+            UPDATE account_analytic_line timesheet
+               SET timesheet_invoice_id = invoice.move_id
+              FROM unnest(%s::int[], %s::int[]) AS invoice(entry_id, move_id)
+              JOIN psa_entry entry ON entry.id = invoice.entry_id
+             WHERE timesheet.id = entry.analytic_line_id
+               AND timesheet.timesheet_invoice_id IS DISTINCT FROM invoice.move_id
+            RETURNING timesheet.id
+            """,
+            self.ids, [invoices.get(entry_id) for entry_id in self.ids],
+        ))
+        Timesheet.browse([row[0] for row in changed]).invalidate_recordset(["timesheet_invoice_id"])
+        if changed:
+            self.env["account.move"].invalidate_model(["timesheet_ids", "timesheet_count", "timesheet_total_duration"])

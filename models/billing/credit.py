@@ -49,7 +49,7 @@ class PsaAllocation(models.Model):
                     for entry_id, quantity, part in taken
                 ]
         superseded.unlink()
-        self.create(vals_list)
+        self._insert(vals_list)
 
     @api.model
     def _origin_lines(self, lines):
@@ -167,7 +167,7 @@ class PsaAllocation(models.Model):
                     self._credit_values(line, line.psa_origin_line_id.id, entry_id, quantity, amount)
                     for entry_id, quantity, amount in move_parts[line.psa_origin_line_id.id]
                 ]
-        self.create(vals_list)
+        self._insert(vals_list)
         return refunds
 
     @api.model
@@ -222,7 +222,7 @@ class PsaAllocation(models.Model):
         lines = moves.invoice_line_ids.filtered("psa_origin_line_id")
         originals = self.search(
             [("move_line_id", "in", lines.psa_origin_line_id.ids), ("kind", "=", "invoice")]).grouped("move_line_id")
-        allocations = self.create([
+        entries = self._insert([
             {
                 "entry_id": original.entry_id.id,
                 "move_line_id": line.id,
@@ -234,7 +234,7 @@ class PsaAllocation(models.Model):
             }
             for line in lines for original in originals.get(line.psa_origin_line_id, ())
         ])
-        allocations.entry_id._after_allocation()
+        entries._after_allocation()
 
 
 # === PLAIN HELPERS === #

@@ -2,7 +2,9 @@ from odoo import api, models
 from odoo.exceptions import AccessError
 from odoo.fields import Domain
 
+from .bulk import insert_rows
 from .entry_sync import HUSH
+from .pricing import decimal_of, plain
 from .proposal import OPEN_STATES
 
 _DECISION_BY_STATE = {"approved": "in", "waiting": "held", "held": "held", "excluded": "excluded"}
@@ -102,8 +104,8 @@ class PsaProposal(models.Model):
         labels = dict(entries._fields["reason"]._description_selection(self.env))
         vals_list = []
         for entry in entries:
-            values = self._line_values(entry, labels, taken, period_start)
-            if not values["quantity"] and not values["amount"] and values["decision"] == "in":
+            values = {"decided_by": False} | self._line_values(entry, labels, taken, period_start)
+            if values["quantity"] == values["amount"] == "0" and values["decision"] == "in":
                 continue
             proposal_id = proposal_by_order[entry.order_id.id]
             if (proposal_id, entry.id) in kept and not (
@@ -111,8 +113,15 @@ class PsaProposal(models.Model):
             ):
                 values["decision"], values["reason"], values["decided_by"] = kept[proposal_id, entry.id]
             values["reserved"] = values["decision"] == "in"
-            vals_list.append({"proposal_id": proposal_id, "entry_id": entry.id, **values})
-        self.env["psa.proposal.line"].sudo().create(vals_list)
+            vals_list.append({
+                "proposal_id": proposal_id,
+                "entry_id": entry.id,
+                "company_id": entry.company_id.id,
+                "work_date": entry.work_date,
+                **values,
+            })
+        insert_rows(self.env["psa.proposal.line"].sudo(), vals_list)
+        self.invalidate_recordset()
         self._carry_negative()
         self._compute_totals()
         self.write({"needs_refresh": False})
@@ -131,8 +140,8 @@ class PsaProposal(models.Model):
         return {
             "decision": decision,
             "reason": reason,
-            "quantity": entry.quantity - entry.allocated_quantity,
-            "amount": entry.amount - entry.allocated_amount,
+            "quantity": plain(decimal_of(entry.quantity) - decimal_of(entry.allocated_quantity)),
+            "amount": plain(decimal_of(entry.amount) - decimal_of(entry.allocated_amount)),
         }
 
     def _carry_negative(self):

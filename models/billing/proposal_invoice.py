@@ -105,7 +105,7 @@ class PsaProposal(models.Model):
                     for line in invoice_line["lines"]
                 ]
         self.line_ids.filtered("reserved").write({"reserved": False})
-        self.env["psa.allocation"].sudo().create(allocations).entry_id._after_allocation()
+        self.env["psa.allocation"].sudo()._insert(allocations)._after_allocation()
         self._check_totals()
 
     def _prepare_invoice(self, plan):
