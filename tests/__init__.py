@@ -33,3 +33,4 @@ from . import test_stream_pull
 from . import test_push
 from . import test_neutralize
 from . import test_consent_and_monitoring
+from . import test_flow
