@@ -154,6 +154,7 @@ class PsaConnection(models.Model):
         for code, records in by_stream.items():
             if code in target.streams:
                 stream = self.env["psa.stream"].browse(target.streams[code])
+                stream.fetch(["connection_id", "company_id", "lane"])  # all that is needed of a wide row
                 self.env["psa.message"]._receive(stream, records, "webhook")
 
     @staticmethod

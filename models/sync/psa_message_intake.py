@@ -84,7 +84,7 @@ class PsaMessage(models.Model):
             ON CONFLICT (stream_id, dedupe_key) DO NOTHING
             RETURNING id, lane
             """,
-            connection=stream.connection_id.id, stream=stream.id, company=stream.connection_id.company_id.id,
+            connection=stream.connection_id.id, stream=stream.id, company=stream.company_id.id,
             direction=direction, origin=origin, now=self.env.cr.now(), uid=self.env.uid, keys=list(rows),
             types=columns[0], ids=columns[1], versions=[version or None for version in columns[2]],
             operations=columns[3], payloads=columns[4], hashes=columns[5], lanes=columns[6],

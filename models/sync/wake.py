@@ -11,7 +11,7 @@ def wake(env, *xmlids):
 
     :return: number of triggers made
     """
-    jobs = {env.ref(xmlid).id for xmlid in xmlids}
+    jobs = {env["ir.model.data"]._xmlid_to_res_id(xmlid, raise_if_not_found=True) for xmlid in xmlids}
     made = env.execute_query(SQL(
         """
         INSERT INTO ir_cron_trigger (cron_id, call_at, create_uid, create_date, write_uid, write_date)
