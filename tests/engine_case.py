@@ -4,6 +4,7 @@ Only what the engine does is under test, so the handlers are as small as handler
 tests.
 """
 
+import os
 from contextlib import ExitStack
 from unittest.mock import patch
 
@@ -62,7 +63,8 @@ class EngineConnector(base.Connector):
 
 
 class PartnerHandler:
-    """Every record is a partner: ``ref`` says which, ``function`` counts how often it was written."""
+    """Every record is a partner: ``ref`` says which, ``function`` counts how often it was written, ``street`` lists the
+    versions that were written, ``company_registry`` the processes that wrote them."""
 
     _name = "test.handler"
 
@@ -87,15 +89,18 @@ class PartnerHandler:
                 raise fault
         new = [item for item in items if not item.record]
         partners = self.env["res.partner"].create([
-            {"ref": f"{item.object_type}/{item.external_id}", "function": "1",
-             "name": item.values.get("name") or item.external_id} for item in new])
+            {"ref": f"{item.object_type}/{item.external_id}", "function": "1", "street": item.source_version,
+             "name": item.values.get("name") or item.external_id, "company_registry": str(os.getpid())}
+            for item in new])
         for item, partner in zip(new, partners, strict=True):
             item.done(partner)
         for item in items:
             if item.ok:
                 item.record.write({
                     "name": item.values.get("name") or item.external_id,
-                    "function": str(int(item.record.function) + 1)})
+                    "function": str(int(item.record.function) + 1),
+                    "street": f"{item.record.street},{item.source_version}",
+                    "company_registry": f"{item.record.company_registry},{os.getpid()}"})
                 item.done(item.record)
 
     def _delete(self, items):
@@ -124,6 +129,15 @@ class BulkHandler(PartnerHandler):
         role = self.env["psa.role"].create({"name": f"Role of {items[0].external_id}"})
         for item in items:
             item.done(None if item.canonical_type == "time" else role)
+
+
+class HotHandler(PartnerHandler):
+    """Counts in one row what all workers have done: every batch collides with the batches beside it."""
+
+    def _apply(self, items):
+        super()._apply(items)
+        hot = self.env["res.partner"].search([("ref", "=", "HOT")])
+        hot.color += len(items)
 
 
 class EngineCase(TransactionCase):
@@ -222,4 +236,4 @@ class EngineCase(TransactionCase):
         return self.env["psa.exception"].search(domain)
 
 
-__all__ = ["BulkHandler", "EngineCase", "EngineConnector", "PsaApplyError"]
+__all__ = ["BulkHandler", "EngineCase", "EngineConnector", "HotHandler", "PsaApplyError"]
