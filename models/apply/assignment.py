@@ -1,5 +1,7 @@
 from odoo import api, fields, models
 
+from ..billing.entry import RATE_DIGITS
+
 
 class PsaAssignment(models.Model):
     """A person booked on a project, as the source says it; billable ones carry the rate that prices their time.
@@ -21,7 +23,7 @@ class PsaAssignment(models.Model):
     employee_id = fields.Many2one("hr.employee", required=True, index=True, ondelete="restrict")
     role_id = fields.Many2one("psa.role", check_company=True, index="btree_not_null")
     billable = fields.Boolean()
-    bill_rate = fields.Monetary()
+    bill_rate = fields.Float(digits=RATE_DIGITS)
     per_day = fields.Boolean("Rate per Day")
     currency_id = fields.Many2one("res.currency")
     date_from = fields.Date("From")

@@ -1,5 +1,7 @@
 """What apply handlers tell billing: entry specs of source records, and their withdrawal."""
 
+from odoo.tools import SQL
+
 # Words by which sources say that an approver sent a record back.
 _REJECTED = {"rejected", "declined", "refused", "denied"}
 _SOURCE_FIELDS = {"time": "analytic_line_id", "expense": "expense_id", "milestone": "milestone_id"}
@@ -19,9 +21,52 @@ def is_rejected(values):
 
 
 def tell_billing(env, kind, specs):
-    """Bring the entries of the source records in ``specs`` up to date (see ``psa.entry._sync``)."""
-    if specs:
-        env["psa.entry"]._sync(kind, specs)
+    """Bring the entries of the source records in ``specs`` up to date (see ``psa.entry._sync``).
+
+    A record that the source calls billed because the hub told it so is not blocked: one day of a timecard may be on an
+    invoice while another one of it is still to come. ``source_billed_number`` says whose number it is.
+    """
+    if not specs:
+        return
+    told = _invoices_of_contracts(env, specs)
+    for spec in specs:
+        if spec.get("source_blocked") == "billed":
+            numbers = set(_numbers(spec))
+            if numbers and numbers <= told.get(_order_id(spec), set()):
+                spec["source_blocked"] = ""
+    env["psa.entry"]._sync(kind, specs)
+
+
+def _numbers(spec):
+    return [number.strip() for number in (spec.get("source_billed_number") or "").split(",") if number.strip()]
+
+
+def _order_id(spec):
+    order = spec.get("order_id")
+    return order if isinstance(order, int) else order and order.id
+
+
+def _invoices_of_contracts(env, specs):
+    """Return ``{order id: numbers of its invoices that the hub made}`` as far as the sources name them."""
+    blocked = [spec for spec in specs if spec.get("source_blocked") == "billed" and spec.get("order_id")]
+    numbers = sorted({number for spec in blocked for number in _numbers(spec)})
+    if not numbers:
+        return {}
+    env["psa.allocation"].flush_model()
+    env["account.move"].flush_model(["name"])
+    rows = env.execute_query(SQL(
+        """
+        SELECT DISTINCT entry.order_id, move.name
+          FROM account_move move
+          JOIN account_move_line line ON line.move_id = move.id
+          JOIN psa_allocation allocation ON allocation.move_line_id = line.id
+          JOIN psa_entry entry ON entry.id = allocation.entry_id
+         WHERE move.name = ANY(%s) AND entry.order_id = ANY(%s)
+        """, numbers, sorted({_order_id(spec) for spec in blocked})))
+    told = {}
+    for order_id, number in rows:
+        told.setdefault(order_id, set()).add(number)
+    return told
 
 
 def withdraw(env, kind, records, rejected=False):

@@ -174,6 +174,7 @@ class PsaApplyExpense(models.AbstractModel):
             "approved": source["approved"],
             "billable": source["billable"],
             "source_blocked": source_block(source),
+            "source_billed_number": source["billed_number"],
             "description": expense.name,
             "source_amount": source["billing_amount"],
             "message_id": item.message.id,

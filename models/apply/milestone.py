@@ -135,6 +135,7 @@ class PsaApplyMilestone(models.AbstractModel):
             "approved": source["approved"],
             "billable": True,
             "source_blocked": source_block(source),
+            "source_billed_number": source["billed_number"],
             "description": source["name"],
             "source_amount": source["amount"],
             "message_id": item.message.id,

@@ -163,6 +163,7 @@ class PsaApplyTime(models.AbstractModel):
             "approved": source["approved"],
             "billable": source["billable"],
             "source_blocked": source_block(source),
+            "source_billed_number": source["billed_number"],
             "description": source["description"] or "",
             "source_amount": source["source_amount"],
             "message_id": item.message.id,
