@@ -3,7 +3,7 @@ from collections import defaultdict
 from odoo import api, models
 from odoo.tools import SQL
 
-from ..billing.status import status_hash
+from ..billing.status import StatusValues, standings, status_hash
 
 _QUEUE = "psa_hub.billing_status"
 _SOURCES = ("analytic_line_id", "milestone_id", "expense_id")
@@ -50,15 +50,12 @@ class AccountMove(models.Model):
         if not entries:
             return
         statuses = entries._billing_status()
+        told = entries.browse(statuses)
         self._psa_tell("status", [
-            (entry, entry[source], values)
-            for entry, values in statuses.items()
-            for source in _SOURCES if entry[source]
+            (entry, entry[source], statuses[entry.id]) for entry in told for source in _SOURCES if entry[source]
         ])
-        self._psa_tell("psa_status", [
-            (order, order, values) for order, values in self.env["psa.entry"].union(*statuses).order_id
-            ._psa_billing_status().items()
-        ])
+        orders = told.order_id._psa_billing_status()
+        self._psa_tell("psa_status", [(order, order, values) for order, values in orders.items()])
 
     @api.model
     def _psa_tell(self, prefix, changes):
@@ -67,15 +64,32 @@ class AccountMove(models.Model):
         :param prefix: of the fields that remember it (``<prefix>_hash``, ``<prefix>_sequence``)
         :param changes: list of ``(record that remembers, source record, values)``
         """
-        by_sequence = defaultdict(list)
+        by_sequence, rows, fingerprints = defaultdict(list), [], {}
         for holder, source, values in changes:
-            fingerprint = status_hash(values)
+            fingerprint = fingerprints.setdefault(id(values), None) or status_hash(values)
+            fingerprints[id(values)] = fingerprint
             if holder[f"{prefix}_hash"] == fingerprint:
                 continue
             sequence = holder[f"{prefix}_sequence"] + 1
-            holder.with_context(tracking_disable=True).write(
-                {f"{prefix}_hash": fingerprint, f"{prefix}_sequence": sequence})
+            rows.append((holder.id, fingerprint, sequence))
             by_sequence[sequence].append((source, values))
+        if not rows:
+            return
+        holders = changes[0][0].browse([row[0] for row in rows])
+        hash_field, sequence_field = f"{prefix}_hash", f"{prefix}_sequence"
+        holders.flush_model([hash_field, sequence_field])
+        ids, hashes, sequences = zip(*rows, strict=True)
+        self.env.execute_query(SQL(
+            """
+            UPDATE %(table)s holder SET %(hash)s = told.hash, %(sequence)s = told.sequence
+              FROM unnest(%(ids)s, %(hashes)s, %(sequences)s) AS told(id, hash, sequence)
+             WHERE holder.id = told.id
+            RETURNING holder.id
+            """,
+            table=SQL.identifier(holders._table), hash=SQL.identifier(hash_field),
+            sequence=SQL.identifier(sequence_field), ids=list(ids), hashes=list(hashes), sequences=list(sequences),
+        ))
+        holders.invalidate_recordset([hash_field, sequence_field])
         for sequence, values_by_record in by_sequence.items():
             # The number tells a status that comes back (posted, reset, posted again) from a repetition.
             self.env["psa.message"].sudo()._emit("billing_status", values_by_record, f"billing:{sequence}")
@@ -122,31 +136,10 @@ class SaleOrder(models.Model):
     _inherit = "sale.order"
 
     def _psa_billing_status(self):
-        """Return ``{sale.order: billing_status values}``: the contract's latest invoice that was ever posted."""
-        self.env["psa.allocation"].flush_model()
-        self.env["account.move"].flush_model(["state", "posted_before"])
-        rows = self.env.execute_query(SQL(
-            """
-            SELECT entry.order_id, invoice.id, invoice.state = 'posted',
-                   SUM(allocation.amount) FILTER (
-                       WHERE allocation.state = 'posted' OR (allocation.kind = 'invoice' AND allocation.state = 'draft')
-                   ),
-                   MAX(allocation.move_id) FILTER (WHERE allocation.kind = 'credit' AND allocation.state = 'posted')
-              FROM psa_allocation allocation
-              JOIN psa_entry entry ON entry.id = allocation.entry_id
-         LEFT JOIN account_move_line origin ON origin.id = allocation.origin_line_id
-              JOIN account_move invoice ON invoice.id = COALESCE(origin.move_id, allocation.move_id)
-             WHERE entry.order_id = ANY(%s) AND invoice.posted_before
-          GROUP BY entry.order_id, invoice.id
-          ORDER BY entry.order_id, invoice.state = 'posted', invoice.id
-            """,
-            self.ids,
-        ))
-        Move = self.env["account.move"].sudo()
-        latest = {order_id: (move_id, net, credit_id) for order_id, move_id, _posted, net, credit_id in rows}
+        """Return ``{sale.order: billing_status values}``: the contract's latest posted invoice, else its latest."""
+        found = standings(self.env, "order", self.ids)
+        values_of = StatusValues(self.env)
         return {
-            order: Move.browse(move_id)._psa_billing_status(
-                bool(order.currency_id.round(float(net or 0))), Move.browse(credit_id or ()))
-            for order in self
-            for move_id, net, credit_id in ([latest[order.id]] if order.id in latest else [])
+            order: values_of(max(found[order.id], key=lambda standing: (standing.posted, standing.invoice_id)))
+            for order in self if order.id in found
         }
