@@ -36,3 +36,4 @@ from . import test_consent_and_monitoring
 from . import test_flow
 from . import test_workers
 from . import test_source_echo
+from . import test_link_workers

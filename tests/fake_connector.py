@@ -7,6 +7,8 @@ record by record; faults are raised where a test says so.
 import contextlib
 import hashlib
 import hmac
+import random
+import time
 from datetime import datetime, timedelta
 
 from .. import connectors
@@ -156,6 +158,53 @@ class FakeConnector(base.Connector):
         self._fault()
         self.calls.append(("exchange", code, redirect_uri, code_verifier))
         return base.Token({"access_token": f"access-{code}"}, {"refresh_token": f"refresh-{code}"})
+
+
+class FileVendor(FakeConnector):
+    """A vendor that outlives the processes that call it: what it is told to write it appends to a file.
+
+    It takes its time before and after, so that a worker is often killed while its answer is on the way. It writes
+    blindly unless the item is in doubt: a second write of one item is the hub's mistake, and shows in the file.
+    """
+
+    def __init__(self, path, count):
+        super().__init__()
+        self.path = path
+        for number in range(count):
+            self.add(f"A{number:05}", f"2026-01-05T10:{number // 60 % 60:02}:{number % 60:02}", Name=f"Name {number}")
+
+    def written(self):
+        """Return the keys in the order of the writes."""
+        return self._lines("write")
+
+    def looked_up(self):
+        """Return the keys of items in doubt that turned out to be written: a worker was killed in between."""
+        return self._lines("known")
+
+    def _lines(self, kind):
+        with open(self.path) as file:
+            lines = [line.split() for line in file]
+        return [key for line_kind, key in lines if line_kind == kind]
+
+    def fetch_page(self, session, stream, cursor, options):
+        time.sleep(random.uniform(0, 0.02))
+        session.memory["gate"].before_call("GET", "fake.example.com")
+        return super().fetch_page(session, stream, cursor, options)
+
+    def fetch_records(self, session, stream, external_ids):
+        time.sleep(random.uniform(0, 0.1))
+        return super().fetch_records(session, stream, external_ids)
+
+    def push(self, session, outbound, items):
+        results = []
+        for item in items:
+            time.sleep(random.uniform(0, 0.01))
+            known = item.in_doubt and item.key in self.written()
+            with open(self.path, "a") as file:
+                file.write(f"{'known' if known else 'write'} {item.key}\n")
+            results.append(base.PushResult(item.key, written=not known))
+        time.sleep(random.uniform(0, 0.5))
+        return results
 
 
 class FakePackage(base.Package):
