@@ -155,6 +155,17 @@ class TestApplyTime(ApplyCase):
         self.assertEqual(first.record.so_line, self.architecture)
         self.assertEqual(self.entry(first.record).amount, 6 * 210)
 
+    def test_time_moved_to_a_leaver(self):
+        first = self.time(self.project_, self.jane, 8, external_id="T1").record
+        entry = self.entry(first)
+        leaver = self.resource("Joe", role=self.architect)
+        leaver.active = False
+        item = self.time(self.project_, leaver, 8, external_id="T1")
+        self.assertFalse(first.exists())
+        self.assertEqual(entry.state, "withdrawn")
+        self.assertEqual(item.record.employee_id, leaver)
+        self.assertEqual(self.entry(item.record).amount, 8 * 210)
+
     def test_approval_taken_back_withdraws_the_entry(self):
         first = self.time(self.project_, self.jane, external_id="T1")
         self.time(self.project_, self.jane, external_id="T1", approved=False, status="Submitted")

@@ -103,6 +103,7 @@ class PsaApplyTime(models.AbstractModel):
 
     def _book(self, items, company):
         """Create and change the timesheets of one company, then tell billing of all of them at once."""
+        self._start_over(items)
         lines = self.env["psa.apply.time.place"]._places(items)
         values = {item: self._timesheet_values(item, company, *lines[item]) for item in items}
         new = [item for item in items if not item.record]
@@ -117,6 +118,21 @@ class PsaApplyTime(models.AbstractModel):
         ])
         for item, timesheet in timesheets.items():
             item.done(timesheet)
+
+    def _start_over(self, items):
+        """Give time that moved to an archived employee a new timesheet: Odoo lets no existing one follow."""
+        moved = [
+            item for item in items
+            if item.record and item.record.employee_id != item.parents["resource"]
+            and not item.parents["resource"].active and item.record._is_not_billed()
+        ]
+        timesheets = self.env["account.analytic.line"].union(*(item.record for item in moved))
+        if timesheets:
+            kept = withdraw(self.env, "time", timesheets)
+            (timesheets - kept).unlink()
+            for item in moved:
+                if item.record not in kept:
+                    item.record = None
 
     def _timesheet_values(self, item, company, order_line, task, role):
         source = item.values

@@ -16,17 +16,21 @@ class AccountAnalyticLine(models.Model):
         if not vals_list:
             return self.browse()
         self._psa_fill_costs(vals_list)
-        return self.with_context(active_test=False, psa_analytic_accounts={}).create(vals_list)
+        created = self.with_context(active_test=False, psa_analytic_accounts={}).create(vals_list)
+        return created.with_env(self.env)
 
     @api.model
     def _psa_fill_costs(self, vals_list):
-        """Set the cost that Odoo will compute, so that its second write of each line finds nothing to change."""
+        """Set currency and cost as Odoo will compute them, so that its second write of each line changes nothing."""
         employees = self.env["hr.employee"].browse({vals["employee_id"] for vals in vals_list})
         by_id = {employee.id: employee for employee in employees.sudo()}
         projects = {project.id: project for project in self.env["project.project"].browse(
             {vals["project_id"] for vals in vals_list})}
+        companies = {company.id: company for company in self.env["res.company"].browse(
+            {vals["company_id"] for vals in vals_list})}
         for vals in vals_list:
             employee, project = by_id[vals["employee_id"]], projects[vals["project_id"]]
+            vals["currency_id"] = companies[vals["company_id"]].currency_id.id
             currency = project.account_id.currency_id or project.company_id.currency_id
             if project.pricing_type != "employee_rate" and employee.currency_id == currency:
                 vals["amount"] = currency.round(-vals["unit_amount"] * employee.hourly_cost)
