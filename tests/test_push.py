@@ -90,6 +90,16 @@ class TestPush(LinkCase):
         self.push()
         self.assertEqual([len(call[2]) for call in self.fake.calls], [2, 2, 1])
 
+    def test_parts_of_one_record_travel_together(self):
+        """A batch of three, and days that belong together in pairs: no pair is cut."""
+        self.status.page_size = 3
+        bindings = self.env["psa.binding"].search([("connection_id", "=", self.connection.id)], order="external_id")
+        bindings[0].part_of = bindings[3].part_of = "W1"
+        bindings[1].part_of = bindings[2].part_of = "W2"
+        self.emit()
+        self.push()
+        self.assertEqual([set(call[2]) for call in self.fake.calls], [{"A0", "A3"}, {"A1", "A2", "A4"}])
+
     def test_keys_are_the_same_at_each_attempt_and_differ_between_messages(self):
         self.emit(0, 1)
         self.fake.faults.append(TransientError("Busy."))

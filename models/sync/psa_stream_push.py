@@ -23,6 +23,8 @@ from .gate import GateClosed
 
 _logger = logging.getLogger(__name__)
 
+LOOK_AHEAD = 20  # batches in which the parts of one record are looked for
+
 
 class PsaStream(models.Model):
     """Writing back: the intent is committed, the vendor is called with no row locked, the result is committed.
@@ -72,23 +74,7 @@ class PsaStream(models.Model):
 
         :return: ``psa.message`` records, list of :class:`PushItem`
         """
-        Message = self.env["psa.message"]
-        Message.flush_model()
-        rows = self.env.execute_query(SQL(
-            """
-            SELECT message.id FROM psa_message message
-             WHERE lane = 'outbound' AND stream_id = %(stream)s AND connection_id = %(connection)s
-               AND (state = 'pending' OR state = 'retry' AND next_attempt_at <= %(now)s)
-               AND NOT EXISTS (
-                   SELECT FROM psa_message older
-                    WHERE older.lane = 'outbound' AND older.stream_id = message.stream_id
-                      AND older.connection_id = message.connection_id AND older.id < message.id
-                      AND older.external_id = message.external_id AND older.object_type = message.object_type
-                      AND older.state IN ('pending', 'retry'))
-          ORDER BY message.id LIMIT %(limit)s
-               FOR UPDATE
-            """, stream=self.id, connection=self.connection_id.id, now=fields.Datetime.now(), limit=self.page_size))
-        messages = Message.browse(row[0] for row in rows)
+        messages = self.env["psa.message"].browse(self._next_batch())
         messages.invalidate_recordset()
         items = [PushItem(
             key=self._idempotency_key(message), object_type=message.object_type, external_id=message.external_id,
@@ -96,6 +82,45 @@ class PsaStream(models.Model):
         messages.write({"sent_at": fields.Datetime.now()})
         self.env.cr.commit()
         return messages, items
+
+    def _next_batch(self):
+        """Lock the due messages of the next batch and return their ids.
+
+        Parts of one external record (the days of a timecard) are kept together, because the vendor knows only the
+        whole: what is said of it depends on all of them.
+        """
+        self.env["psa.message"].flush_model()
+        limit = self.page_size
+        rows = self.env.execute_query(SQL(
+            """
+            WITH due AS (
+                SELECT message.id, message.object_type, message.external_id FROM psa_message message
+                 WHERE lane = 'outbound' AND stream_id = %(stream)s AND connection_id = %(connection)s
+                   AND (state = 'pending' OR state = 'retry' AND next_attempt_at <= %(now)s)
+                   AND NOT EXISTS (
+                       SELECT FROM psa_message older
+                        WHERE older.lane = 'outbound' AND older.stream_id = message.stream_id
+                          AND older.connection_id = message.connection_id AND older.id < message.id
+                          AND older.external_id = message.external_id AND older.object_type = message.object_type
+                          AND older.state IN ('pending', 'retry'))
+              ORDER BY message.id LIMIT %(look)s),
+            owned AS (
+                SELECT due.id, COALESCE(binding.part_of, due.external_id) AS owner
+                  FROM due LEFT JOIN psa_binding binding
+                    ON binding.connection_id = %(connection)s AND binding.object_type = due.object_type
+                   AND binding.external_id = due.external_id)
+            SELECT id, owner, COUNT(*) OVER (PARTITION BY owner), MIN(id) OVER (PARTITION BY owner) AS oldest
+              FROM owned ORDER BY oldest, id LIMIT %(limit)s
+            """, stream=self.id, connection=self.connection_id.id, now=fields.Datetime.now(), limit=limit,
+            look=limit * LOOK_AHEAD))
+        if rows:
+            last = rows[-1][1]
+            cut = [row for row in rows if row[1] == last]
+            if len(cut) < cut[0][2] and len(cut) < len(rows):
+                rows = rows[:-len(cut)]
+        ids = sorted(row[0] for row in rows)
+        self.env.execute_query(SQL("SELECT id FROM psa_message WHERE id = ANY(%s) ORDER BY id FOR UPDATE", ids))
+        return ids
 
     def _idempotency_key(self, message):
         """Return a key that is the same at every attempt, and of no other message of any database."""
