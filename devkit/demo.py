@@ -20,7 +20,7 @@ from .python_env import python_env
 from .run_odoo import OdooRun, cpu_count, free_port
 from .say import Problem, say, step
 from .serve import USUAL_PORT, odoo_server
-from .sql import run_sql
+from .sql import SqlSession, run_sql
 
 DRAIN_SECONDS = 1800
 QUIET_LOOKS = 3  # so many looks in a row without open work: the queue is empty
@@ -90,14 +90,14 @@ def wait_for_queue(run, process, what, incoming):
     until = time.monotonic() + DRAIN_SECONDS
     log = log_folder() / "demo-server.log"
     quiet = 0
-    with step(what) as detail:
+    with step(what) as detail, SqlSession(run.server, run.database) as session:
         while quiet < QUIET_LOOKS:
             if process.poll() is not None:
                 raise Problem(f"Odoo ended with {process.returncode}: see {log}.")
             if time.monotonic() > until:
                 raise Problem(f"The queue is not empty after {DRAIN_SECONDS} s: see {log}.")
             time.sleep(0.5)
-            [[counts], [[unread]]] = run_sql(run.server, [(OPEN_WORK, []), (UNREAD, [])], database=run.database)
+            [[counts], [[unread]]] = session.run([(OPEN_WORK, []), (UNREAD, [])])
             read, to_apply, stuck, sent, to_send = counts
             detail(f"{read} read, {to_apply} to apply, {stuck} held or waiting, "
                    f"{sent - to_send} of {sent} written back")

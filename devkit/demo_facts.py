@@ -32,6 +32,11 @@ HELD = """
     JOIN res_currency cur ON cur.id = k.currency_id
     WHERE x.state NOT IN ('resolved', 'waived')
     GROUP BY 1, 2, 5"""
+# A timecard is split into days, each bound to a timesheet: <timecard id>:<date>
+TIMESHEETS = """
+    SELECT count(DISTINCT split_part(b.external_id, ':', 1)), count(*), coalesce(sum(l.unit_amount), 0)::numeric(20, 2)
+    FROM psa_binding b JOIN account_analytic_line l ON l.id = b.res_id
+    WHERE b.object_type = 'pse__Timecard__c#day' AND b.res_model = 'account.analytic.line'"""
 WAITING = """
     SELECT m.object_type, count(*) FROM psa_message m
     WHERE m.direction = 'in' AND m.state = 'waiting' GROUP BY 1"""
@@ -55,7 +60,7 @@ INVOICES = """
     WHERE m.state = 'posted' AND m.move_type = 'out_invoice' GROUP BY 1, 2"""
 PUSHES = """
     SELECT m.state, count(*) FROM psa_message m WHERE m.direction = 'out' GROUP BY 1"""
-QUERIES = {"messages": MESSAGES, "held": HELD, "waiting": WAITING, "entries": ENTRIES, "proposals": PROPOSALS,
+QUERIES = {"messages": MESSAGES, "held": HELD, "timesheets": TIMESHEETS, "waiting": WAITING, "entries": ENTRIES, "proposals": PROPOSALS,
            "parts": PARTS, "invoices": INVOICES, "pushes": PUSHES}
 
 WRITTEN_BACK = {

@@ -13,7 +13,7 @@ except ImportError:  # run as a program by the environment's Python
 CONNECT_SECONDS = 10
 
 
-def run_sql(server, statements, database="postgres", timeout=600):
+def run_sql(server, statements, database="postgres"):
     """Run statements one after the other, each committed by itself.
 
     :param server: devkit.postgres.Server
@@ -21,16 +21,39 @@ def run_sql(server, statements, database="postgres", timeout=600):
     :return: one list of rows per statement
     :raise Problem: with PostgreSQL's own message
     """
-    from .python_env import python_env
+    with SqlSession(server, database) as session:
+        return session.run(statements)
 
-    done = subprocess.run(
-        [str(python_env()), str(Path(__file__).resolve())],
-        input=json.dumps({"database": database, "statements": statements}),
-        env=server.environment(), capture_output=True, text=True, timeout=timeout, check=False,
-    )
-    if done.returncode:
-        raise Problem(f"PostgreSQL refused: {done.stderr.strip() or done.stdout.strip()}")
-    return json.loads(done.stdout)
+
+class SqlSession:
+    """A connection to one database, kept open for many questions."""
+
+    def __init__(self, server, database):
+        self.server = server
+        self.database = database
+
+    def __enter__(self):
+        from .python_env import python_env
+
+        self.process = subprocess.Popen(
+            [str(python_env()), str(Path(__file__).resolve()), self.database], env=self.server.environment(),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return self
+
+    def __exit__(self, *_error):
+        self.process.communicate()
+
+    def run(self, statements):
+        """Run statements as `run_sql` does."""
+        try:
+            self.process.stdin.write(json.dumps(statements) + "\n")
+            self.process.stdin.flush()
+            answer = self.process.stdout.readline()
+        except BrokenPipeError:
+            answer = ""
+        if not answer:
+            raise Problem(f"PostgreSQL refused: {self.process.stderr.read().strip()}")
+        return json.loads(answer)
 
 
 def quoted(name):
@@ -46,21 +69,21 @@ def literal(text):
 
 
 def main():
-    """Child process: the request is JSON on standard input, the rows are JSON on standard output."""
+    """Child process: each line of standard input holds statements as JSON, each line of the output their rows."""
     import psycopg2
 
-    request = json.load(sys.stdin)
-    results = []
     try:
-        connection = psycopg2.connect(dbname=request["database"], connect_timeout=CONNECT_SECONDS)
+        connection = psycopg2.connect(dbname=sys.argv[1], connect_timeout=CONNECT_SECONDS)
         connection.autocommit = True
         cursor = connection.cursor()
-        for statement, values in request["statements"]:
-            cursor.execute(statement, values or None)
-            results.append(cursor.fetchall() if cursor.description else [])
+        for line in sys.stdin:
+            results = []
+            for statement, values in json.loads(line):
+                cursor.execute(statement, values or None)
+                results.append(cursor.fetchall() if cursor.description else [])
+            print(json.dumps(results, default=str), flush=True)
     except psycopg2.Error as error:
         sys.exit(str(error))
-    json.dump(results, sys.stdout, default=str)
 
 
 if __name__ == "__main__":
