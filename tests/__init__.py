@@ -37,3 +37,4 @@ from . import test_flow
 from . import test_workers
 from . import test_source_echo
 from . import test_link_workers
+from . import test_lane

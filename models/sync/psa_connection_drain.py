@@ -14,8 +14,12 @@ class PsaConnection(models.Model):
         "First Pause (s)", default=30, required=True,
         help="The pause before another attempt doubles from here, with a random part.")
     retry_limit_seconds = fields.Integer("Longest Pause (s)", default=3600, required=True)
+    payload_days = fields.Integer(
+        "Keep Payloads (Days)", default=400, required=True,
+        help="After this many days the content of finished messages is emptied. Their keys, hashes and outcomes stay, so "
+             "that nothing is ever applied twice. 0: content is kept for ever.")
 
     _drain_positive = models.Constraint(
         "CHECK(batch_size BETWEEN 1 AND 1000 AND attempt_limit > 0 AND retry_base_seconds > 0 "
-        "AND retry_limit_seconds >= retry_base_seconds)",
+        "AND retry_limit_seconds >= retry_base_seconds AND payload_days >= 0)",
         "A batch has 1 to 1000 messages, there is at least one attempt, and the longest pause is not the shortest.")

@@ -29,6 +29,8 @@ STAND_BY_SECONDS = 10  # how long a worker waits for what another one has locked
 LINGER_SECONDS = 0.3  # before a run ends it looks once more: a sender may have been about to commit
 LOOK_AGAIN_SECONDS = 0.25
 SMALLEST_BATCH = 25
+LARGEST_BATCH = 1000
+CONFLICT_LIMIT = 40  # in a row, about a minute
 EXCLUSIVE_BATCHES = 20  # after a conflict, this many batches are not worked on beside others
 
 
@@ -156,11 +158,35 @@ class PsaLane(models.AbstractModel):
                     self.env.cr.rollback()
                     run.conflict(error)
                     continue
+                except (psycopg2.OperationalError, psycopg2.InterfaceError):
+                    raise  # no database: the scheduled job fails, and its work is due again
+                except Exception as error:
+                    self.env.cr.rollback()
+                    if run.single():
+                        return self._set_aside(lane, self.env["psa.connection"].browse(connection_id), error), False
+                    _logger.exception("A batch of lane %s failed as a whole: its messages go one by one", lane)
+                    continue
             run.success()
             if batch is None:
                 return 0, False
             self._settle(connection, *settled)
             return len(batch.claims), batch.full
+
+    def _set_aside(self, lane, connection, error):
+        """Put the oldest message back for later, or end it: no batch can be made with it, so the rest goes on without.
+
+        This is the net below the batch itself; what a handler raises never comes here.
+
+        :return: number of messages
+        """
+        rows = [row for row in self._claim(lane, connection.id, 1) if row["mine"]]
+        _logger.error("Message %s of lane %s cannot be worked on", [row["id"] for row in rows], lane, exc_info=error)
+        messages = self.env["psa.message"].browse(row["id"] for row in rows)
+        for message in messages:
+            message._fail(f"{type(error).__name__}: {error}", type(error).__name__)
+        self.env.flush_all()
+        self.env.cr.commit()
+        return len(messages)
 
     @api.model
     def _run_batch(self, lane, connection, limit=None, trust_unique=False):
@@ -285,8 +311,11 @@ class _Run:
         self.careful = 0  # batches still to be done alone
         self.trust_unique = False
         self.others_called = False
+        self.singles = 0  # messages still to be done one at a time
 
     def limit(self, connection):
+        if self.singles:
+            return 1
         return max(min(SMALLEST_BATCH, connection.batch_size), connection.batch_size >> self.in_a_row)
 
     def call_others(self):
@@ -296,13 +325,21 @@ class _Run:
     def conflict(self, error):
         self.conflicts += 1
         self.in_a_row += 1
+        if self.in_a_row > CONFLICT_LIMIT:
+            raise error  # the scheduled job fails loudly; nothing is lost
         self.careful = EXCLUSIVE_BATCHES
         self.trust_unique = isinstance(error, RaceLost)
         _logger.debug("Conflict %s: %s", self.in_a_row, error)
         time.sleep(random.uniform(0, min(2.0, 0.02 * 2 ** self.in_a_row)))
 
+    def single(self):
+        """A batch failed as a whole. Say whether it was of one message already; from now on they are."""
+        was_single, self.singles = bool(self.singles), self.singles or LARGEST_BATCH
+        return was_single
+
     def success(self):
         self.in_a_row = 0
+        self.singles = max(self.singles - 1, 0)
         self.trust_unique = False
         self.careful = max(self.careful - 1, 0)
 

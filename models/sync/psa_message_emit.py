@@ -83,7 +83,7 @@ class PsaMessage(models.Model):
                  WHERE newer.id = ANY(%(ids)s)
                    FOR NO KEY UPDATE OF message SKIP LOCKED)
             UPDATE psa_message SET state = 'skipped', skip_reason = 'superseded', wait_key = NULL,
-                   next_attempt_at = NULL, exception_id = NULL, write_date = %(now)s
+                   next_attempt_at = NULL, exception_id = NULL, done_at = %(now)s, write_date = %(now)s
               FROM older WHERE psa_message.id = older.id RETURNING older.exception_id
             """, ids=new_ids, now=self.env.cr.now()))
         self.invalidate_model()

@@ -1,13 +1,17 @@
 import hashlib
 import re
+from datetime import timedelta
 
-from odoo import api, models
+from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import SQL
 
 from ...connectors import jsontext
 from ...connectors.base import HINT
+from .attempts import pause
+from .item import record_key, storable
 
+PURGED_AT_ONCE = 20_000
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -116,6 +120,34 @@ class PsaMessage(models.Model):
             self.env["psa.lane"]._wake({lane for (lane,) in released})
         return len(released)
 
+    # === FAILURE === #
+    def _fail(self, text, code, retry_after=None):
+        """Note a failed attempt: the message goes again after a pause, or is a dead letter when the budget is spent.
+
+        :param text: what went wrong, for people
+        :param code: stable short code
+        :param retry_after: seconds that the vendor asked to wait
+        """
+        self.ensure_one()
+        message, connection = self.sudo(), self.connection_id.sudo()
+        attempts = message.attempt_count + 1
+        values = {"attempt_count": attempts, "error": storable(text), "error_code": code, "wait_key": False}
+        if attempts < connection.attempt_limit:
+            seconds = pause(attempts, connection.retry_base_seconds, connection.retry_limit_seconds, retry_after)
+            message.write({
+                **values, "state": "retry", "next_attempt_at": fields.Datetime.now() + timedelta(seconds=seconds)})
+            return
+        key = record_key(connection.id, message.object_type, message.external_id)
+        exceptions = self.env["psa.exception"]._raise([{
+            "cause": "dead_letter", "subject_key": key, "company_id": message.company_id.id,
+            "connection_id": connection.id, "detail": storable(text),
+            "text": self.env._("%(record)s could not be worked on in %(count)s attempts: %(reason)s",
+                               record=message.display_name, count=attempts, reason=storable(text)),
+        }])
+        exception = exceptions["dead_letter", key]
+        message.write({**values, "state": "dead", "next_attempt_at": False, "exception_id": exception.id})
+        exception._refresh_amounts()
+
     # === ACTIONS === #
     def action_retry(self):
         """Send these on their way again now, with a full budget of attempts. Done and skipped ones are replayed."""
@@ -143,7 +175,7 @@ class PsaMessage(models.Model):
         exceptions = self.exception_id
         self.sudo().write({
             "state": "skipped", "skip_reason": "waived", "wait_key": False, "next_attempt_at": False,
-            "exception_id": False, "risk_amount": 0.0,
+            "exception_id": False, "risk_amount": 0.0, "done_at": fields.Datetime.now(),
         })
         exceptions.sudo()._close_if_released()
 
@@ -199,3 +231,21 @@ class PsaMessage(models.Model):
         self.env["psa.audit"]._log([
             {"event": event, "res_model": self._name, "reason": reason, **entry} for entry in entries
         ])
+
+    # === RETENTION === #
+    @api.autovacuum
+    def _gc_payloads(self):
+        """Empty the content of old finished messages; key, hash and outcome stay for ever."""
+        emptied = self.env.execute_query(SQL(
+            """
+            UPDATE psa_message SET payload = NULL WHERE id IN (
+                SELECT message.id FROM psa_message message
+                  JOIN psa_connection connection ON connection.id = message.connection_id
+                 WHERE message.state IN ('done', 'skipped') AND message.payload IS NOT NULL
+                   AND connection.payload_days > 0
+                   AND message.done_at < %s - connection.payload_days * INTERVAL '1 day'
+                 LIMIT %s FOR NO KEY UPDATE OF message SKIP LOCKED)
+            RETURNING id
+            """, fields.Datetime.now(), PURGED_AT_ONCE))
+        self.invalidate_model(["payload"])
+        return len(emptied), len(emptied) == PURGED_AT_ONCE

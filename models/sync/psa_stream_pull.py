@@ -11,7 +11,7 @@ from odoo import api, fields, models
 from odoo.tools import SQL
 
 from ...connectors.errors import ConnectionRefusedByVendor, ConnectorError, TransientError, UnsafeUrlError
-from .drain.finish import pause
+from .attempts import pause
 from .exclusive import exclusive
 from .gate import GateClosed
 from .wake import wake

@@ -134,12 +134,17 @@ def _judge(batch, claim, error):
     if isinstance(error, UserError) and not isinstance(error, LockError):
         text = batch.env._("Odoo refuses %(record)s: %(reason)s", record=record, reason=error.args[0])
     elif isinstance(error, (psycopg2.IntegrityError, psycopg2.DataError)):
-        text = batch.env._("Odoo refuses %(record)s: %(reason)s", record=record, reason=_database_reason(error))
+        text = batch.env._("Odoo refuses %(record)s: %(reason)s", record=record, reason=_database_reason(batch, error))
     else:
         _logger.warning("Applying %s of connection %s failed", record, claim.connection.id, exc_info=error)
-        return Outcome("retry", text=f"{type(error).__name__}: {error}", detail=detail, code=type(error).__name__)
+        return Outcome("retry", text=f"{type(error).__name__}: {error}", detail=detail, code=type(error).__name__,
+                       delay=getattr(error, "retry_after", None))
     return Outcome("held", cause="apply_error", text=text, key=claim.key, detail=detail, code=type(error).__name__)
 
 
-def _database_reason(error):
+def _database_reason(batch, error):
+    """Return what the violated constraint says to people."""
+    for model_name, model_class in batch.env.registry.items():
+        if error.diag.table_name and model_class._table == error.diag.table_name and not model_class._abstract:
+            return batch.env[model_name]._sql_error_to_message(error)
     return (error.diag.message_primary or str(error)).strip()

@@ -1,14 +1,19 @@
 """The end of a batch: final states, exceptions, what wakes up and what has to be fetched."""
 
-import random
+import logging
 from collections import defaultdict
 from datetime import timedelta
+
+import psycopg2
 
 from odoo import fields
 from odoo.tools import SQL
 
+from ..attempts import pause
 from ..item import Outcome
 from . import parents
+
+_logger = logging.getLogger(__name__)
 
 
 def finish(batch):
@@ -40,16 +45,8 @@ def _spend_attempt(batch, claim):
                 "%(record)s could not be applied in %(count)s attempts: %(reason)s",
                 record=f"{claim.object_type} {claim.external_id}", count=claim.attempt_count, reason=outcome.text))
     else:
-        outcome.delay = pause(claim.attempt_count, connection.retry_base_seconds, connection.retry_limit_seconds)
-
-
-def pause(attempt, base, limit, retry_after=None):
-    """Return the seconds until the next attempt: exponential with full jitter, at least what the vendor asked for.
-
-    :param attempt: number of attempts that have failed
-    """
-    longest = min(limit, base * 2 ** min(attempt - 1, 30))
-    return max(random.uniform(1, max(longest, 1)), retry_after or 0)
+        outcome.delay = pause(
+            claim.attempt_count, connection.retry_base_seconds, connection.retry_limit_seconds, outcome.delay)
 
 
 # === MONEY AT RISK === #
@@ -63,7 +60,14 @@ def _assess_risk(batch):
                 if item.values and item.amount is None:
                     by_type[item.canonical_type].append(item)
     for type_name, items in by_type.items():
-        batch.env["psa.apply"]._handler(type_name)._risk(items)
+        handler = batch.env["psa.apply"]._handler(type_name)
+        try:
+            with batch.env.cr.savepoint():
+                handler._risk(items)
+        except psycopg2.OperationalError:
+            raise
+        except Exception:  # the state must be written all the same; the log says what to mend
+            _logger.exception("%s._risk failed: the money at risk of %s records is not known", handler._name, len(items))
 
 
 def _company_risk(batch, claim):
@@ -97,10 +101,14 @@ def _raise_exceptions(batch):
     stopped = [claim for claim in batch.claims if claim.outcome.cause]
     if not stopped:
         return {}
+    known_causes = batch.env["psa.exception.cause"]._ids_by_code()
     specs = []
     for claim in stopped:
         outcome = claim.outcome
         record = outcome.record
+        if outcome.cause not in known_causes:
+            _logger.error("A handler held %s for the unknown cause %r", claim.key, outcome.cause)
+            outcome.cause = "apply_error"
         specs.append({
             "cause": outcome.cause, "subject_key": outcome.key, "text": outcome.text, "detail": outcome.detail,
             "company_id": (outcome.company or _company(claim)).id, "connection_id": batch.connection.id,
@@ -132,8 +140,9 @@ def _close_older(batch):
         batch.env.cr.execute(SQL(
             """
             UPDATE psa_message SET state = 'skipped', skip_reason = 'superseded', wait_key = NULL,
-                   next_attempt_at = NULL, exception_id = NULL, risk_amount = 0, write_date = %s WHERE id = ANY(%s)
-            """, batch.env.cr.now(), ids))
+                   next_attempt_at = NULL, exception_id = NULL, risk_amount = 0, done_at = %(now)s, write_date = %(now)s
+             WHERE id = ANY(%(ids)s)
+            """, now=fields.Datetime.now(), ids=ids))
     return exception_ids
 
 
@@ -150,7 +159,7 @@ def _write_states(batch, raised, risks):
             outcome.key if outcome.state in ("waiting", "held") else None,
             now + timedelta(seconds=outcome.delay) if outcome.state == "retry" else None,
             claim.attempt_count, raised[claim].id if claim in raised else None,
-            outcome.text or None, outcome.code or None, risks[claim], claim.mapping_id,
+            outcome.text or _awaited_text(batch, outcome), outcome.code or None, risks[claim], claim.mapping_id,
             _company(claim).id, now if final else None,
         ))
     columns = [list(column) for column in zip(*rows, strict=True)]
@@ -169,6 +178,13 @@ def _write_states(batch, raised, risks):
          WHERE psa_message.id = new.id
         """, batch.env.uid, now, *columns))
     batch.env["psa.message"].invalidate_model()
+
+
+def _awaited_text(batch, outcome):
+    if outcome.state != "waiting":
+        return None
+    _record, _connection_id, object_type, external_id = outcome.key.split(":", 3)
+    return batch.env._("Waits for %(object_type)s %(external_id)s.", object_type=object_type, external_id=external_id)
 
 
 def _advance_unchanged(batch):
