@@ -101,7 +101,7 @@ class PsaApplyParty(models.AbstractModel):
         rows = self.env.execute_query(SQL(
             """SELECT regexp_replace(upper(vat), '[^A-Z0-9]', '', 'g'), array_agg(id ORDER BY id)
                  FROM res_partner
-                WHERE regexp_replace(upper(vat), '[^A-Z0-9]', '', 'g') = ANY(%s)
+                WHERE vat IS NOT NULL AND regexp_replace(upper(vat), '[^A-Z0-9]', '', 'g') = ANY(%s)
                   AND active AND commercial_partner_id = id
              GROUP BY 1""", list(vats),
         ))

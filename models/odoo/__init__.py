@@ -2,6 +2,7 @@ from . import account_analytic_line
 from . import hr_employee
 from . import project_project
 from . import res_company
+from . import res_partner
 from . import res_config_settings
 from . import sale_order_line
 from . import sale_order
