@@ -283,6 +283,8 @@ class Connector:
     has_webhook = False
     #: secrets of the webhook: credential field codes that may hold the current and the previous secret
     webhook_secrets: tuple[CredentialField, ...] = ()
+    #: each delivery attempt is signed afresh with its time: the same bytes again are a replay, answered 401
+    webhook_signs_time = False
     #: default budget of calls: (calls, per seconds)
     rate_budget: tuple[int, int] = (25, 1)
 

@@ -179,9 +179,22 @@ class TestRateAndBreaker(CommittedCase):
         self.assertEqual((gate["failure_count"], gate["breaker_state"]), (0, "closed"))
         self.assertTrue(gate["last_success_at"])
 
+    def test_quota_of_reads_leaves_write_backs_alone(self):
+        with self.assertRaises(QuotaError):
+            self.call(QuotaError("Nine tenths of the day's quota are used up.", retry_after=7200))
+        with self.assertRaises(GateClosed) as caught:
+            self.call()
+        self.assertAlmostEqual(caught.exception.retry_after, 7200, delta=30)
+        self.call(writing=True)
+        with self.committed() as connection:
+            streams = connection.env["psa.stream"]
+            self.assertFalse(streams._due() & connection.stream_ids)
+            self.assertEqual(connection.state, "connected")
+            self.assertFalse(connection.env["psa.exception"].search([("connection_id", "=", connection.id)]))
+
     def test_quota_waits_as_long_as_the_vendor_says(self):
         with self.assertRaises(QuotaError):
-            self.call(QuotaError("The day's quota is used up.", retry_after=7200))
+            self.call(QuotaError("The day's quota is used up.", retry_after=7200), writing=True)
         with self.assertRaises(GateClosed) as caught:
             self.gate().before_call("GET", "fake.example.com")
         self.assertAlmostEqual(caught.exception.retry_after, 7200, delta=30)

@@ -38,14 +38,17 @@ class Gate:
     :param env: any environment; its own cursor is not used
     :param patience: longest wait for budget in seconds; above it :class:`GateClosed` is raised
     :param reserve: part of the bucket (0 to 1) that is left to others (back-fills leave half to live traffic)
+    :param writing: the work writes back: it goes on when the quota for reading is used up
     :param force: call although the breaker is open (a person pressed the button)
     """
 
-    def __init__(self, env, connection_id, patience=5.0, reserve=0.0, force=False):
+    def __init__(self, env, connection_id, patience=5.0, reserve=0.0, writing=False, force=False):
         self._env = env
         self._connection_id = connection_id
         self._patience = patience
         self._reserve = reserve
+        self._writing = writing
+        self._force = force
         self._probing = force
 
     # --- before a call ---------------------------------------------------------------------------------------------
@@ -86,6 +89,9 @@ class Gate:
             raise NotLiveError("The connection is paused", code="paused")
 
     def _check_breaker(self, env, row):
+        if row["reads_until"] and row["now"] < row["reads_until"] and not self._writing and not self._force:
+            raise GateClosed("The vendor's quota for reading is used up", code="quota",
+                             retry_after=(row["reads_until"] - row["now"]).total_seconds())
         if row["breaker_state"] == "closed" or self._probing:
             return
         if row["breaker_until"] and row["now"] < row["breaker_until"]:
@@ -127,9 +133,13 @@ class Gate:
             self._open(env, self._lock(env), "refused", reason)
 
     def quota(self, reason, seconds):
-        """Open the breaker for the time that the vendor asked for."""
+        """Wait for as long as the vendor asked: after a read only reads do, after a write-back everything."""
         with own_env(self._env) as env:
-            self._open(env, self._lock(env), "quota", reason, seconds)
+            row = self._lock(env)
+            if self._writing:
+                self._open(env, row, "quota", reason, seconds)
+            else:
+                self._update(env, reads_until=row["now"] + timedelta(seconds=seconds))
 
     def failed(self, reason):
         """Count a transient failure; enough of them in a row, or one while trying, open the breaker.

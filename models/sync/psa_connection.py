@@ -87,6 +87,7 @@ class PsaConnection(models.Model):
     breaker_state = fields.Selection(related="gate_ids.breaker_state")
     breaker_until = fields.Datetime(related="gate_ids.breaker_until", string="Next Attempt")
     breaker_reason = fields.Char(related="gate_ids.breaker_reason", string="Refused Because")
+    reads_until = fields.Datetime(related="gate_ids.reads_until", string="Reading Rests Until")
     last_success_at = fields.Datetime(related="gate_ids.last_success_at", string="Last Good Answer")
 
     stream_ids = fields.One2many("psa.stream", "connection_id", string="Streams")

@@ -66,7 +66,7 @@ class PsaConnection(models.Model):
                     "interval_minutes": spec.interval_minutes,
                     "overlap_seconds": spec.overlap_seconds,
                     "page_size": spec.page_size,
-                    "freshness_minutes": max(60, 4 * spec.interval_minutes),
+                    "freshness_minutes": max(15 if spec.near_real_time else 60, 4 * spec.interval_minutes),
                 })
             for spec in provider.outbound:
                 self._add_declared(wanted, "out", spec, {"provider_code": provider_code, "page_size": spec.batch_size})

@@ -21,6 +21,8 @@ class PsaConnectionGate(models.Model):
         [("refused", "Refused"), ("outage", "Outage"), ("quota", "Quota used up")], readonly=True)
     breaker_until = fields.Datetime(readonly=True)
     breaker_reason = fields.Char(readonly=True)
+    reads_until = fields.Datetime(
+        readonly=True, help="Until then nothing is read, so that the rest of the vendor's quota is for write-backs.")
     open_count = fields.Integer(readonly=True, help="Failed attempts since it last worked: doubles the wait.")
     failure_count = fields.Integer(readonly=True, help="Transient failures in a row.")
     failing_since = fields.Datetime(readonly=True)

@@ -79,11 +79,12 @@ class PsaConnection(models.Model):
 
     # === SESSION === #
 
-    def _session(self, patience=5.0, reserve=0.0, force=False):
+    def _session(self, patience=5.0, reserve=0.0, writing=False, force=False):
         """Return the :class:`connectors.base.Session` for one unit of work. Use it inside :meth:`_calling`.
 
         :param patience: longest wait for the rate budget, in seconds
         :param reserve: part of the budget left to others (0 to 1)
+        :param writing: it writes back, which goes on when the quota for reading is used up
         :param force: call although the breaker is open
         :raise ConnectionRefusedByVendor: a required value is not filled in, or cannot be decrypted
         """
@@ -99,7 +100,7 @@ class PsaConnection(models.Model):
         if empty:
             raise ConnectionRefusedByVendor(
                 self.env._("Fill in first: %s.", ", ".join(empty)), code="incomplete")
-        gate = Gate(self.env, self.id, patience=patience, reserve=reserve, force=force)
+        gate = Gate(self.env, self.id, patience=patience, reserve=reserve, writing=writing, force=force)
         transport = Transport(allow_private=connection.environment == "sandbox", before_call=gate.before_call)
         session = Session(credentials=credentials, settings=settings, transport=transport,
                           tokens=DatabaseTokenStore(self.env, self.id), auth_method=connection.auth_method or "")

@@ -32,7 +32,7 @@ class PsaStream(models.Model):
     mode = fields.Selection(
         [("poll", "Poll"), ("webhook", "Webhook"), ("both", "Webhook and poll")], required=True, default="poll",
         help="Webhook and poll: the system's notices are fast, the poll finds what they missed.")
-    near_real_time = fields.Boolean()
+    near_real_time = fields.Boolean(help="It goes first when several streams are due.")
     interval_minutes = fields.Integer(default=15, required=True)
     overlap_seconds = fields.Integer(
         default=600, required=True,

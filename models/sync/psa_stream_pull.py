@@ -79,8 +79,9 @@ class PsaStream(models.Model):
              WHERE stream.active AND stream.blocked_reason IS NULL
                AND connection.active AND connection.state IN ('connected', 'refused')
                AND (gate.breaker_state = 'closed' OR gate.breaker_until <= %(now)s)
+               AND (gate.reads_until IS NULL OR gate.reads_until <= %(now)s OR stream.direction = 'out')
                AND %(where)s
-          ORDER BY stream.next_pull_at NULLS FIRST, stream.sequence, stream.id
+          ORDER BY COALESCE(stream.near_real_time, false) DESC, stream.next_pull_at NULLS FIRST, stream.sequence, stream.id
             """, now=fields.Datetime.now(), where=where))
         streams = self.browse(row[0] for row in rows)
         live = {connection for connection in streams.connection_id if connection._is_live()}

@@ -137,7 +137,7 @@ class PsaStream(models.Model):
         provider, spec = self._provider(), self._spec()
         by_key = dict(zip((item.key for item in items), messages, strict=True))
         try:
-            with self.connection_id._calling() as session:
+            with self.connection_id._calling(writing=True) as session:
                 self.env.cr.commit()  # no transaction is open while the vendor is asked
                 results = {result.key: result for result in provider.push(session, spec, items)}
         except (GateClosed, ConnectionRefusedByVendor, UnsafeUrlError) as error:
