@@ -14,6 +14,7 @@ from .pricing import decimal_of, round_amount
 
 # With taxes rounded on the whole document Odoo adds unrounded lines up: they must be the sum itself.
 _EXACT = Decimal("1e-9")
+_HALF = Decimal("0.4999")
 
 
 def line_figures(quantity, rate, amount, currency, *, digits, globally):
@@ -34,11 +35,11 @@ def line_figures(quantity, rate, amount, currency, *, digits, globally):
             return Decimal(0), rate
         quantity = step.copy_sign(amount)
 
+    # Odoo multiplies and rounds floats: a product on the very edge between two amounts is not relied on.
+    tolerance = _EXACT if globally else decimal_of(currency.rounding) * _HALF
+
     def gives_the_sum(price):
-        product = quantity * price
-        if globally:
-            return abs(product - amount) < _EXACT
-        return round_amount(product, currency) == amount
+        return abs(quantity * price - amount) < tolerance
 
     if gives_the_sum(rate):
         return quantity, rate
