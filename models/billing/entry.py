@@ -60,7 +60,7 @@ class PsaEntry(models.Model):
     description = fields.Char(readonly=True)
     quantity = fields.Float(digits=QUANTITY_DIGITS, readonly=True)
     uom_id = fields.Many2one("uom.uom", "Unit", readonly=True, ondelete="restrict")
-    rate = fields.Float(digits=RATE_DIGITS, readonly=True, help="Price of one hour or unit, before tax.")
+    rate = fields.Float(digits=RATE_DIGITS, readonly=True, aggregator=None, help="Price of one hour or unit, before tax.")
     rate_id = fields.Many2one("psa.rate", "Rate Row", index="btree_not_null", readonly=True, ondelete="set null")
     amount = fields.Monetary(readonly=True, help="Before tax, in the contract's currency, rounded once.")
     currency_id = fields.Many2one("res.currency", required=True, readonly=True, ondelete="restrict")

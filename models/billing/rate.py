@@ -37,7 +37,9 @@ class PsaRate(models.Model):
     )
     employee_id = fields.Many2one("hr.employee", "Person", index="btree_not_null", ondelete="restrict")
     role_id = fields.Many2one("psa.role", "Role", index="btree_not_null", ondelete="restrict", check_company=True)
-    amount = fields.Float("Rate per Hour", digits=RATE_DIGITS, required=True, help="Before tax.")
+    amount = fields.Float(
+        "Rate per Hour", digits=RATE_DIGITS, required=True, aggregator=None, help="Before tax."
+    )
     currency_id = fields.Many2one(
         "res.currency",
         required=True,
