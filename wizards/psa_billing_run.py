@@ -28,8 +28,9 @@ class PsaBillingRun(models.TransientModel):
     def action_run(self):
         """Make or refresh the proposals and show them."""
         self.ensure_one()
-        orders = self.order_ids or self.env["sale.order"].search(
-            [("psa_contract", "=", True), ("state", "=", "sale"), ("company_id", "in", self.company_ids.ids)]
+        companies = self.company_ids & self.env.companies
+        orders = self.order_ids or self.env["sale.order"].sudo().search(
+            [("psa_contract", "=", True), ("state", "=", "sale"), ("company_id", "in", companies.ids)]
         )
         proposals = self.env["psa.proposal"]._create_proposals(self.period_start, self.period_end, orders)
         return {

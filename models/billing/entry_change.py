@@ -190,6 +190,7 @@ class PsaEntry(models.Model):
         """
         if not self.env.user.has_group("psa_hub.group_reviewer"):
             raise AccessError(self.env._("Only reviewers and approvers may accept changes of billed work."))
+        self.check_access("read")
         entries = self.sudo().with_context(**HUSH)
         if not entries or any(not entry.pending_change for entry in entries):
             raise UserError(self.env._("There is no change to accept."))

@@ -23,14 +23,15 @@ class PsaProposal(models.Model):
         carried gets none.
 
         :param period_start, period_end: dates, both included
-        :param orders: contracts (others are left out)
+        :param orders: contracts (orders of other kinds and other companies are left out)
         :return: the proposals, those handed over for approval already left as they are
         """
         if not self.env.su and not self.env.user.has_group("psa_hub.group_operator"):
             raise AccessError(self.env._("Only operators may prepare billing proposals."))
-        orders.check_access("read")
         Proposal = self.sudo().with_context(**HUSH)
         contracts = orders.sudo().filtered(lambda order: order.psa_contract and order.state == "sale")
+        if not self.env.su:
+            contracts = contracts.filtered(lambda order: order.company_id in self.env.companies)
         known = Proposal.search([
             ("order_id", "in", contracts.ids), ("period_start", "=", period_start), ("period_end", "=", period_end),
         ])

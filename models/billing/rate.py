@@ -96,9 +96,9 @@ class PsaRate(models.Model):
 
     @api.depends("order_id", "partner_id", "employee_id", "role_id", "amount", "currency_id")
     def _compute_display_name(self):
-        for rate in self:
+        for rate in self.sudo():
             parts = (
-                rate.order_id.name, rate.partner_id.name, rate.employee_id.sudo().name, rate.role_id.name,
+                rate.order_id.name, rate.partner_id.name, rate.employee_id.name, rate.role_id.name,
                 rate.currency_id.format(rate.amount),
             )
             rate.display_name = " / ".join(part for part in parts if part)
