@@ -89,10 +89,13 @@ class TestConnection(LinkCase):
 
     def test_copy_is_a_new_connection(self):
         self.account.cursor = {"modified": "x"}
+        self.connection.write({"settings": {"organisation": "00D1"}, "package_codes": ["fake_package"]})
         copy = self.connection.copy({"name": "Copy"})
+        self.assertEqual(copy.settings["organisation"], "00D1")
+        self.assertEqual(copy.package_codes, ["fake_package"])
         self.assertEqual(copy.state, "draft")
         self.assertNotEqual(copy.webhook_token, self.connection.webhook_token)
-        self.assertEqual(len(copy.stream_ids), 3)
+        self.assertEqual(len(copy.stream_ids), 4)
         self.assertFalse(any(copy.stream_ids.mapped("cursor")))
         self.assertFalse(any(copy.credential_ids.mapped("is_set")))
 

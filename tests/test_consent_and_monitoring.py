@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from odoo import fields
 from odoo.tests import HttpCase, new_test_user, tagged
+from odoo.tools import mute_logger
 
 from ..connectors.errors import ConnectionRefusedByVendor
 from ..models.sync.token_store import DatabaseTokenStore
@@ -73,6 +74,7 @@ class TestConsent(LinkHttpCase):
         self.assertEqual(self.back(state=asked["state"], code="xyz").status_code, 400, "Somebody else's")
         self.assertEqual(len([call for call in self.fake.calls if call[0] == "exchange"]), 1)
 
+    @mute_logger("odoo.http")
     def test_only_administrators(self):
         self.authenticate("link_auditor", "link_auditor")
         self.assertEqual(

@@ -14,6 +14,7 @@ from ..connectors.errors import (
     PoisonError,
     TransientError,
 )
+from ..models.sync.gate import GateClosed
 from .link_case import LinkCase
 
 POSTED = {"event": "posted", "invoiced": True, "invoice_number": "INV/1", "amount_total": "100.00", "currency": "EUR"}
@@ -264,6 +265,18 @@ class TestPush(LinkCase):
         self.env.cr.commit()
         self.push()
         self.assertEqual(self.pushes().state, "done")
+
+    def test_gate_that_closes_within_a_batch_costs_no_attempt(self):
+        self.emit(0)
+        self.fake.push_errors = {"A0": GateClosed("The budget of calls is used up", retry_after=60)}
+        message = self.push()
+        self.assertEqual((message.state, message.attempt_count), ("retry", 0))
+
+    def test_time_limit_ends_between_batches(self):
+        self.status.page_size = 2
+        self.emit()
+        self.assertEqual(self.status._push(seconds=-1), 2)
+        self.assertEqual(self.status._push(), 3)
 
     def test_paused_connection_keeps_its_outbox(self):
         self.emit(0)

@@ -205,6 +205,16 @@ class TestRateAndBreaker(CommittedCase):
         self.call(force=True)
         self.assertEqual(self.read_gate()["breaker_state"], "closed")
 
+    def test_check_in_a_request(self):
+        """What the call notes is written beside the request's own transaction, which must not collide with it."""
+        for fault in (ConnectionRefusedByVendor("The key was revoked."), None):
+            self.fake.faults.append(fault)
+            with self.committed() as connection:
+                self.assertTrue(connection.name)  # the snapshot is taken before the call
+                connection.action_check()
+                self.assertEqual(connection.state, "refused" if fault else "connected")
+                self.assertEqual(connection.check_result[0]["ok"], not fault)
+
     # --- where it may go ---------------------------------------------------------------------------------------------
 
     def test_paused_archived_neutralized_or_copied_calls_nobody(self):

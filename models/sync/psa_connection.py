@@ -53,8 +53,9 @@ class PsaConnection(models.Model):
         "psa.connection.setting", "connection_id", domain=[("kind", "=", "text")], string="Setting Lines")
     package_ids = fields.One2many(
         "psa.connection.setting", "connection_id", domain=[("kind", "=", "package")], string="Package Lines")
-    settings = fields.Json(compute="_compute_settings", inverse="_inverse_settings")
-    package_codes = fields.Json(compute="_compute_package_codes", inverse="_inverse_package_codes")
+    settings = fields.Json(compute="_compute_settings", inverse="_inverse_settings", copy=True)
+    package_codes = fields.Json(
+        compute="_compute_package_codes", inverse="_inverse_package_codes", copy=True)
     credential_ids = fields.One2many(
         "psa.credential", "connection_id", string="Credentials", groups="psa_hub.group_administrator")
     database_uuid = fields.Char(

@@ -1,3 +1,4 @@
+# pylint: disable=invalid-commit  # a check has nothing to roll back, and must see what was noted beside it
 import contextlib
 import logging
 
@@ -68,8 +69,7 @@ class PsaConnection(models.Model):
                 {"connection_id": self.id, "code": code, "name": code, "sequence": 90} for code in missing]):
             lines[line.code] = line
         for code, value in values.items():
-            lines[code]._set(value)
-        self.env.registry.clear_cache()
+            lines[code]._set(value, by_vendor=keep_token)
         if not keep_token:
             self._forget_token()
 
@@ -215,7 +215,6 @@ class PsaConnection(models.Model):
         self.check_access("write")
         for connection in self.sudo():
             connection._check()
-        self.env.invalidate_all()  # the gate and the exceptions were changed in other transactions
         return True
 
     def _check(self):
@@ -228,7 +227,8 @@ class PsaConnection(models.Model):
             raise UserError(self.env._(
                 "%s is paused or archived, or this database is a copy: it calls nobody. Resume the connection in the "
                 "database it belongs to.", self.name))
-        checks = []
+        checks, failure = [], None
+        self.env.cr.commit()  # no transaction is open while the vendor is asked
         try:
             with self._calling(force=True) as session:
                 for provider in self._providers().values():
@@ -237,20 +237,30 @@ class PsaConnection(models.Model):
                     raise ConnectionRefusedByVendor(fatal[0].message, code=fatal[0].code)
         except ConnectorError as error:
             _logger.info("Check of connection %s failed: %s", self.id, error)
-            if not any(not item.ok for item in checks):
-                self.check_result = [{"code": error.code, "label": self.env._("Connection"), "ok": False,
-                                      "message": str(error)}]
-                return checks
-        self.check_result = [
-            {"code": item.code, "label": item.label, "ok": item.ok, "message": item.message,
-             "blocks": list(item.blocks)} for item in checks]
-        self.checked_at = fields.Datetime.now()
-        self._note_blocked(checks)
-        if not any(not item.ok and not item.blocks for item in checks):
-            self.invalidate_recordset(["state"])
-            self.state = "connected"
-            self._wake()
+            failure = error
+        # In a transaction of its own, like all that the call has changed about this connection before.
+        with own_env(self.env(su=True)) as env:
+            env["psa.connection"].browse(self.id)._note_checks(checks, failure)
+        self.env.cr.commit()  # a new snapshot, which sees all that was noted
+        self.env.invalidate_all()
         return checks
+
+    def _note_checks(self, checks, failure):
+        """Store what a check found.
+
+        :param failure: error that ended it, or None
+        """
+        lines = [{"code": item.code, "label": item.label, "ok": item.ok, "message": item.message,
+                  "blocks": list(item.blocks)} for item in checks]
+        if failure and all(line["ok"] for line in lines):
+            lines.append({"code": failure.code, "label": self.env._("Connection"), "ok": False,
+                          "message": str(failure), "blocks": []})
+        self.write({"check_result": lines, "checked_at": fields.Datetime.now()})
+        if failure:
+            return
+        self._note_blocked(checks)
+        self.state = "connected"
+        self._wake()
 
     def _note_blocked(self, checks):
         """Streams that lack a right rest, with one exception that names the rights, while the others go on."""

@@ -87,7 +87,8 @@ class PsaCredential(models.Model):
             for credential in self:
                 credential._set(vals["value"])
             self.connection_id._forget_token()  # it may be another account's
-        self.env.registry.clear_cache()
+        if any(self.mapped("is_webhook_secret")):
+            self.env.registry.clear_cache()  # deliveries find their secrets in a cache
         return result
 
     def unlink(self):
@@ -104,8 +105,11 @@ class PsaCredential(models.Model):
 
     # === BUSINESS === #
 
-    def _set(self, value):
-        """Encrypt and store ``value``; a webhook secret keeps its former value for a week."""
+    def _set(self, value, by_vendor=False):
+        """Encrypt and store ``value``; a webhook secret keeps its former value for a week.
+
+        :param by_vendor: the vendor rotated it along with a token: nobody's act, so nothing for the audit trail
+        """
         self.ensure_one()
         credential = self.sudo()
         values = {"value_encrypted": self._encrypt(value), "changed_at": fields.Datetime.now()}
@@ -113,9 +117,10 @@ class PsaCredential(models.Model):
             values |= {"previous_encrypted": credential.value_encrypted,
                        "previous_until": fields.Datetime.now() + timedelta(days=7)}
         credential.write(values)
-        self.env["psa.audit"]._log([{
-            "event": "credential.set", "res_model": "psa.connection", "res_id": self.connection_id.id,
-            "company_id": self.connection_id.company_id.id, "after": {"code": self.code}}])
+        if not by_vendor:
+            self.env["psa.audit"]._log([{
+                "event": "credential.set", "res_model": "psa.connection", "res_id": self.connection_id.id,
+                "company_id": self.connection_id.company_id.id, "after": {"code": self.code}}])
 
     def action_clear(self):
         """Forget the stored values."""

@@ -1,5 +1,6 @@
 # pylint: disable=invalid-commit  # no transaction is open while the vendor is asked
 import logging
+import time
 from datetime import datetime, timedelta, timezone
 
 import psycopg2.errors
@@ -57,15 +58,15 @@ class PsaStream(models.Model):
                     WHERE message.lane = 'fetch' AND message.stream_id = stream.id AND (
                           message.state = 'pending'
                        OR message.state = 'retry' AND message.next_attempt_at <= %s))""", fields.Datetime.now()))
-        self._work_through(streams, lambda stream, seconds: stream._fetch_hinted())
+        self._work_through(streams, lambda stream, seconds: stream._fetch_hinted(seconds))
 
-    def _fetch_hinted(self):
-        """Read the hinted records, a page at a time, until no hint is left.
+    def _fetch_hinted(self, seconds=float("inf")):
+        """Read the hinted records, a page at a time, until no hint or no time is left.
 
         :return: number of hints answered
         """
         self.ensure_one()
-        answered = 0
+        answered, deadline = 0, time.monotonic() + seconds
         with exclusive(self.env.cr, "fetch", self.id) as mine:
             while mine:
                 self.env.cr.commit()
@@ -73,6 +74,9 @@ class PsaStream(models.Model):
                 if not hints or not self._answer(hints):
                     break
                 answered += len(hints)
+                if time.monotonic() > deadline:
+                    self._wake("fetch")
+                    break
         return answered
 
     def _hints(self):

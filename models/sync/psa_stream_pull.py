@@ -81,7 +81,8 @@ class PsaStream(models.Model):
                AND (gate.breaker_state = 'closed' OR gate.breaker_until <= %(now)s)
                AND (gate.reads_until IS NULL OR gate.reads_until <= %(now)s OR stream.direction = 'out')
                AND %(where)s
-          ORDER BY COALESCE(stream.near_real_time, false) DESC, stream.next_pull_at NULLS FIRST, stream.sequence, stream.id
+          ORDER BY COALESCE(stream.near_real_time, false) DESC, stream.next_pull_at NULLS FIRST, stream.sequence,
+                   stream.id
             """, now=fields.Datetime.now(), where=where))
         streams = self.browse(row[0] for row in rows)
         live = {connection for connection in streams.connection_id if connection._is_live()}
@@ -100,11 +101,22 @@ class PsaStream(models.Model):
 
     @api.model
     def _work_through(self, streams, work):
-        """Call ``work(stream, seconds left)`` for each of ``streams`` until the job's time is up."""
+        """Call ``work(stream, seconds left)`` for each of ``streams`` until the job's time is up.
+
+        What goes wrong with one of them does not keep the others from their turn.
+        """
         Cron = self.env["ir.cron"]
         seconds = Cron._commit_progress(remaining=len(streams))
         for position, stream in enumerate(streams, 1):
-            work(stream, seconds)
+            try:
+                work(stream, seconds)
+            except psycopg2.errors.SerializationFailure:
+                self.env.cr.rollback()
+                _logger.info("Work on stream %s collided with another change and is done later", stream.id)
+            except Exception as error:
+                _logger.exception("Work on stream %s failed", stream.id)
+                self.env.cr.rollback()
+                stream._raise_stream_exception(error)
             seconds = Cron._commit_progress(1, remaining=len(streams) - position)
             if not seconds:
                 break
@@ -174,6 +186,9 @@ class PsaStream(models.Model):
                 cursor, options = page.cursor, {**options, "new_run": False}
             if page.more and count == limit and not received:
                 raise PagingError(self.env._("%s pages without anything new.", limit), code="paging")
+            if page.more:
+                self._wake("pull")
+                self.env.cr.commit()
         return received
 
     def _store_page(self, page, cursor, ended):

@@ -2,6 +2,7 @@
 import hashlib
 import json
 import logging
+import time
 from datetime import timedelta
 
 import psycopg2.errors
@@ -43,15 +44,15 @@ class PsaStream(models.Model):
                     WHERE message.lane = 'outbound' AND message.stream_id = stream.id AND (
                           message.state = 'pending'
                        OR message.state = 'retry' AND message.next_attempt_at <= %s))""", fields.Datetime.now()))
-        self._work_through(streams, lambda stream, seconds: stream._push())
+        self._work_through(streams, lambda stream, seconds: stream._push(seconds))
 
-    def _push(self):
-        """Write back until nothing of this stream is due.
+    def _push(self, seconds=float("inf")):
+        """Write back until nothing of this stream is due or the time is up.
 
         :return: number of messages that the vendor answered
         """
         self.ensure_one()
-        answered = 0
+        answered, deadline = 0, time.monotonic() + seconds
         with exclusive(self.env.cr, "push", self.id) as mine:
             while mine:
                 self.env.cr.commit()
@@ -63,6 +64,9 @@ class PsaStream(models.Model):
                 if not messages or not self._send(messages, items):
                     break
                 answered += len(messages)
+                if time.monotonic() > deadline:
+                    self._wake("push")
+                    break
         return answered
 
     # === INTENT === #
@@ -226,17 +230,20 @@ class PsaStream(models.Model):
         released._close_if_released()
 
     def _retry(self, messages, error):
-        """Put ``messages`` back for later; in doubt when the request may have taken effect."""
+        """Put ``messages`` back for later; in doubt when the request may have taken effect.
+
+        A gate that was closed in the middle of a batch costs no attempt.
+        """
         messages = self._open(messages)
-        limit = self.connection_id.attempt_limit
-        dead = messages.filtered(lambda message: message.attempt_count + 1 >= limit)
+        limit, spent = self.connection_id.attempt_limit, 0 if isinstance(error, GateClosed) else 1
+        dead = messages.filtered(lambda message: message.attempt_count + spent >= limit)
         common = {"error": self._plain(error), "error_code": getattr(error, "code", False) or False}
         if not getattr(error, "maybe_done", True):
             common["sent_at"] = False
         for attempts, again in (messages - dead).grouped("attempt_count").items():
             wait = self._pause(attempts + 1, error)
             again.write({
-                **common, "state": "retry", "attempt_count": attempts + 1,
+                **common, "state": "retry", "attempt_count": attempts + spent,
                 "next_attempt_at": fields.Datetime.now() + timedelta(seconds=wait)})
         self._end(dead, {**common, "state": "dead", "attempt_count": limit}, "dead_letter", lambda message: (
             self.env._("%(stream)s of %(type)s %(record)s could not be written: %(reason)s", stream=self.name,
