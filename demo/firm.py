@@ -6,9 +6,9 @@ first read. Everything is found by name before it is made, so that it can run ag
 
 from odoo.fields import Command
 
-PASSWORD = "demo-{login}"  # printed by ./dev demo; the database listens on 127.0.0.1 only
+from ..devkit.demo_table import RATES
 
-RATES = {"EUR": 1.08, "GBP": 1.27, "USD": 1.0}  # US dollars for one unit
+PASSWORD = "demo-{login}"  # printed by ./dev demo; the database listens on 127.0.0.1 only
 
 LOGINS = (
     ("finance", "Fiona Finance", ("psa_hub.group_reviewer", "account.group_account_invoice")),
@@ -70,7 +70,7 @@ def _rates(env, companies):
             if currency != company.currency_id and not known:
                 env["res.currency.rate"].create({
                     "currency_id": currency.id, "company_id": company.id, "name": "2026-01-01",
-                    "inverse_company_rate": dollars / base,
+                    "inverse_company_rate": float(dollars / base),
                 })
 
 

@@ -79,12 +79,19 @@ def facts(server, database, vendor, before):
     """All figures of the run.
 
     :param before: what `invoiced_at_vendor` said before the run; some records come as invoiced by another system
-    :return: {name: list of rows}, and `written_back`: {object: records that the run marked as invoiced}
+    :return: see `gathered`
     """
     results = run_sql(server, [(query, []) for query in QUERIES.values()], database=database)
-    found = dict(zip(QUERIES, results, strict=True))
-    found["written_back"] = {name: count - before[name] for name, count in invoiced_at_vendor(vendor).items()}
-    return found
+    return gathered(dict(zip(QUERIES, results, strict=True)), before, invoiced_at_vendor(vendor))
+
+
+def gathered(rows, before, after):
+    """Put the answers of `QUERIES` and of the vendor together.
+
+    :param rows: {name of the query: rows}
+    :return: `rows` with `written_back`: {object: records that the run marked as invoiced}
+    """
+    return rows | {"written_back": {name: count - before[name] for name, count in after.items()}}
 
 
 def count_at_vendor(vendor, query):
