@@ -30,6 +30,8 @@ from . import test_apply_drain
 from . import test_apply_turn
 from . import test_tours
 from . import test_stream_pull
+from . import test_stream_backfill
+from . import test_stream_fetch
 from . import test_push
 from . import test_neutralize
 from . import test_consent_and_monitoring

@@ -60,6 +60,43 @@ class LinkCase(OutboundMixin, TransactionCase):
         return self.env["psa.exception"].search(domain + ([("cause_code", "=", cause)] if cause else []))
 
 
+class Killed(BaseException):
+    """What a killed worker looks like from inside: nothing after this line runs."""
+
+
+class PullCase(LinkCase):
+    """Reading the accounts of the fake vendor."""
+
+    def pull(self):
+        self.account.invalidate_recordset()
+        return self.account._pull()
+
+    def external_ids(self, **conditions):
+        return self.messages(**conditions).mapped("external_id")
+
+    def add(self, count, start=0, minute=0):
+        for number in range(start, start + count):
+            self.fake.add(f"A{number:04}", f"2026-01-05T10:{minute:02}:{number % 60:02}", Name=f"Account {number}")
+
+    @contextmanager
+    def killed(self, place, at_call=1):
+        """Kill the worker when it calls ``place`` for the n-th time."""
+        real, calls = getattr(type(self.account), place), []
+
+        def call(stream, *arguments):
+            calls.append(1)
+            if len(calls) == at_call:
+                raise Killed
+            return real(stream, *arguments)
+        try:
+            with patch.object(type(self.account), place, call):
+                yield
+            self.fail("It was not killed")
+        except Killed:
+            self.env.cr.rollback()
+            self.account.invalidate_recordset()
+
+
 class CommittedCase(OutboundMixin, TransactionCase):
     """A connection that is committed, for tests with real threads and cursors. It is deleted again at the end."""
 

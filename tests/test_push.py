@@ -15,13 +15,9 @@ from ..connectors.errors import (
     TransientError,
 )
 from ..models.sync.gate import GateClosed
-from .link_case import LinkCase
+from .link_case import Killed, LinkCase
 
 POSTED = {"event": "posted", "invoiced": True, "invoice_number": "INV/1", "amount_total": "100.00", "currency": "EUR"}
-
-
-class Killed(BaseException):
-    """What a killed worker looks like from inside."""
 
 
 @tagged("post_install", "-at_install")

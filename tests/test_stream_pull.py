@@ -1,5 +1,4 @@
 # pylint: disable=invalid-commit  # on the tests' cursor, which rolls it back
-from contextlib import contextmanager
 from datetime import timedelta
 from unittest.mock import patch
 
@@ -12,26 +11,11 @@ from odoo.tools import mute_logger
 from ..connectors.base import DELETE, MERGE, Page, RawRecord
 from ..connectors.errors import ConnectionRefusedByVendor, DataError, PoisonError, TransientError
 from ..models.sync import psa_stream_pull
-from .link_case import LinkCase
-
-
-class Killed(BaseException):
-    """What a killed worker looks like from inside: nothing after this line runs."""
+from .link_case import PullCase
 
 
 @tagged("post_install", "-at_install")
-class TestStreamPull(LinkCase):
-
-    def pull(self):
-        self.account.invalidate_recordset()
-        return self.account._pull()
-
-    def external_ids(self, **conditions):
-        return self.messages(**conditions).mapped("external_id")
-
-    def add(self, count, start=0, minute=0):
-        for number in range(start, start + count):
-            self.fake.add(f"A{number:04}", f"2026-01-05T10:{minute:02}:{number % 60:02}", Name=f"Account {number}")
+class TestStreamPull(PullCase):
 
     # --- incremental -------------------------------------------------------------------------------------------------
 
@@ -161,24 +145,6 @@ class TestStreamPull(LinkCase):
 
     # --- one transaction a page --------------------------------------------------------------------------------------
 
-    @contextmanager
-    def killed(self, place, at_call=1):
-        """Kill the worker when it calls ``place`` for the n-th time."""
-        real, calls = getattr(type(self.account), place), []
-
-        def call(stream, *arguments):
-            calls.append(1)
-            if len(calls) == at_call:
-                raise Killed
-            return real(stream, *arguments)
-        try:
-            with patch.object(type(self.account), place, call):
-                yield
-            self.fail("It was not killed")
-        except Killed:
-            self.env.cr.rollback()
-            self.account.invalidate_recordset()
-
     def test_killed_between_page_and_commit_loses_and_doubles_nothing(self):
         self.account.page_size = 4
         self.add(10)
@@ -287,191 +253,3 @@ class TestStreamPull(LinkCase):
         self.fake.faults.append(DataError("No such field."))
         self.env["psa.stream"]._cron_pull()
         self.assertEqual(len(self.messages(person)), 1)
-
-    # --- back-fill ---------------------------------------------------------------------------------------------------
-
-    def start_backfill(self, since=False, **values):
-        self.account.write({"backfill_page_size": 5, **values})
-        self.account.action_backfill(since)
-        self.env.cr.commit()
-
-    def test_backfill_reads_history_beside_live_traffic(self):
-        self.add(12)
-        self.account.cursor = {"modified": "2026-02-01T00:00:00", "id": "Z"}
-        self.start_backfill()
-        self.env["psa.stream"]._cron_backfill()
-        self.account.invalidate_recordset()
-        self.assertEqual(self.account.backfill_state, "done")
-        self.assertEqual(len(self.messages(origin="backfill")), 12)
-        self.assertEqual(self.account.cursor, {"modified": "2026-02-01T00:00:00", "id": "Z"})
-        options = [call[3] for call in self.fake.calls]
-        self.assertEqual([item["page_size"] for item in options], [5, 5, 5])
-        self.assertTrue(all(item["backfill"] for item in options))
-
-    def test_backfill_since(self):
-        self.fake.add("OLD", "2026-01-04T10:00:00")
-        self.fake.add("NEW", "2026-01-05T10:00:00")
-        self.start_backfill(since="2026-01-05 00:00:00")
-        self.account._backfill()
-        self.assertEqual(self.external_ids(), ["NEW"])
-
-    def test_backfill_goes_on_after_a_kill(self):
-        self.add(12)
-        self.start_backfill()
-        with self.killed("_store_backfill_page", at_call=2):
-            self.account._backfill()
-        self.assertEqual(len(self.messages()), 5)
-        self.assertEqual(self.account.backfill_cursor["id"], "A0004")
-        self.assertEqual(self.account._backfill(), 7)
-        self.assertEqual(self.external_ids(), [f"A{number:04}" for number in range(12)])
-
-    def test_backfill_waits_for_the_lane(self):
-        self.connection.backfill_backlog_limit = 5
-        self.add(20)
-        self.start_backfill()
-        with patch.object(psa_stream_pull.time, "sleep"):
-            self.account._backfill()
-        self.assertEqual(len(self.messages()), 5)
-        self.assertEqual(self.account.backfill_state, "running")
-        self.messages().write({"state": "done"})
-        self.env.cr.commit()
-        self.account._backfill()
-        self.assertEqual(len(self.messages()), 10)
-
-    def test_backfill_without_budget_does_not_delay_live_traffic(self):
-        self.connection.write({"rate_calls": 10, "rate_seconds": 3600})
-        self.add(4)
-        self.start_backfill(backfill_page_size=1)
-        self.fake.fetch_page = self.calling(self.fake.fetch_page)
-        self.account._backfill()
-        self.account.invalidate_recordset()
-        self.assertEqual(self.account.backfill_state, "running")
-        self.assertGreater(self.account.next_backfill_at, fields.Datetime.now())
-        self.assertFalse(self.account.next_pull_at)
-        self.assertEqual(self.pull(), 3, "One is left in the bucket for live traffic")
-
-    def calling(self, fetch_page):
-        """Make the fake pass the gate for each page, as a real one does for each call."""
-        def fetch(session, *arguments):
-            session.memory["gate"].before_call("GET", "fake.example.com")
-            return fetch_page(session, *arguments)
-        return fetch
-
-    def test_backfill_can_be_stopped(self):
-        self.add(3)
-        self.start_backfill()
-        self.account.action_backfill_stop()
-        self.env.cr.commit()
-        self.assertEqual(self.account._backfill(), 0)
-        self.assertFalse(self.fake.calls)
-
-    # --- hints -------------------------------------------------------------------------------------------------------
-
-    def test_hints_are_answered_with_the_record_as_it_stands(self):
-        self.fake.add("A1", "2026-01-05T10:00:00", Name="One")
-        self.account._request_fetch(["A1", "GONE"])
-        self.account._request_fetch(["A1"])
-        self.env.cr.commit()
-        self.env["psa.stream"]._cron_fetch()
-        self.assertEqual(self.fake.calls, [("records", "account", ["A1", "GONE"])], "One read for both hints of A1")
-        hints = self.messages(operation="hint")
-        self.assertEqual(hints.mapped("state"), ["done"] * 3)
-        answers = self.messages(origin="fetch")
-        self.assertEqual({(answer.external_id, answer.operation) for answer in answers},
-                         {("A1", "upsert"), ("GONE", "delete")})
-
-    def test_absence_is_told_again(self):
-        for _round in range(2):
-            self.account._request_fetch(["GONE"])
-            self.env.cr.commit()
-            self.account._fetch_hinted()
-        self.assertEqual(len(self.messages(operation="delete")), 2)
-
-    def test_hint_that_comes_while_its_record_is_read_causes_another_read(self):
-        self.fake.add("A1", "2026-01-05T10:00:00")
-        self.account._request_fetch(["A1"])
-        self.env.cr.commit()
-        real = self.fake.fetch_records
-
-        def fetch_records(session, stream, external_ids):
-            records = real(session, stream, external_ids)
-            if len(self.fake.calls) == 1:
-                self.fake.records.clear()
-                self.fake.add("A1", "2026-01-05T11:00:00")
-                self.account._request_fetch(["A1"])
-                self.env.cr.commit()
-            return records
-        with patch.object(self.fake, "fetch_records", fetch_records):
-            self.account._fetch_hinted()
-        self.assertEqual(self.messages(origin="fetch").mapped("source_version"),
-                         ["2026-01-05T10:00:00", "2026-01-05T11:00:00"])
-
-    def test_refused_id_stands_alone(self):
-        for number in range(5):
-            self.fake.add(f"A{number}", "2026-01-05T10:00:00")
-        real = self.fake.fetch_records
-
-        def fetch_records(session, stream, external_ids):
-            if "bad id" in external_ids:
-                raise DataError("Malformed id.", code="MALFORMED_ID")
-            return real(session, stream, external_ids)
-        self.account._request_fetch(["A0", "A1", "bad id", "A2", "A3", "A4"])
-        self.env.cr.commit()
-        with patch.object(self.fake, "fetch_records", fetch_records):
-            self.account._fetch_hinted()
-        held = self.messages(state="held")
-        self.assertEqual((held.external_id, held.error_code, held.operation), ("bad id", "MALFORMED_ID", "hint"))
-        self.assertEqual(held.exception_id.cause_code, "invalid_data")
-        self.assertEqual(len(self.messages(origin="fetch")), 5)
-
-    def test_hints_survive_a_failure_and_die_after_many(self):
-        self.account._request_fetch(["A1"])
-        self.env.cr.commit()
-        self.fake.faults.append(TransientError("Busy."))
-        self.account._fetch_hinted()
-        hint = self.messages(operation="hint")
-        self.assertEqual((hint.state, hint.attempt_count), ("retry", 1))
-        self.fake.faults.append(ConnectionRefusedByVendor("Revoked."))
-        hint.next_attempt_at = "2020-01-01 00:00:00"
-        self.account._fetch_hinted()
-        hint.invalidate_recordset()
-        self.assertEqual((hint.state, hint.attempt_count), ("retry", 1), "A refused connection costs no attempt")
-        self.connection.gate_ids.write({"breaker_state": "closed"})
-        hint.attempt_count = self.connection.attempt_limit - 1
-        self.env.cr.commit()
-        self.fake.faults.append(TransientError("Busy."))
-        self.account._fetch_hinted()
-        hint.invalidate_recordset()
-        self.assertEqual((hint.state, hint.exception_id.cause_code), ("dead", "dead_letter"))
-
-    def test_reconcile_asks_for_every_bound_record(self):
-        self.env["psa.binding"].create([
-            {"connection_id": self.connection.id, "object_type": "Account", "external_id": f"A{number}",
-             "canonical_type": "party", "deleted_at_source": number == 2} for number in range(3)])
-        self.fake.fetch_page = lambda *arguments: Page([], {"modified": "x"}, False, reconcile=True)
-        self.pull()
-        self.assertEqual(sorted(self.external_ids(operation="hint")), ["A0", "A1"])
-
-    # --- watching ----------------------------------------------------------------------------------------------------
-
-    def test_silent_source_is_told_once_and_forgotten_when_it_speaks(self):
-        self.account.silence_hours = 24
-        self.add(1)
-        self.pull()
-        self.env["psa.stream"]._cron_watch()
-        self.account.invalidate_recordset()
-        self.assertFalse(self.account.is_silent)
-        self.assertTrue(self.account.last_message_at)
-        self.account.last_message_at = fields.Datetime.now() - timedelta(hours=25)
-        for _round in range(2):
-            self.env["psa.stream"]._cron_watch()
-        self.assertTrue(self.account.is_silent)
-        self.assertEqual(len(self.connection.activity_ids), 1)
-        self.env["ir.cron"].search([]).nextcall = fields.Datetime.now()
-        self.env.flush_all()
-        self.assertEqual(self.env["psa.connection"]._health(), "degraded")
-        self.add(1, start=5)
-        self.pull()
-        self.env["psa.stream"]._cron_watch()
-        self.account.invalidate_recordset()
-        self.assertFalse(self.account.is_silent)
