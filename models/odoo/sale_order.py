@@ -23,6 +23,9 @@ class SaleOrder(models.Model):
         required=True,
         help="Time of one rate is put together by role or by person on the invoice.",
     )
+    psa_expense_line_id = fields.Many2one(
+        "sale.order.line", "Expense Line", copy=False, readonly=True, ondelete="set null"
+    )
     psa_status_sequence = fields.Integer(readonly=True, copy=False, default=0)
     psa_status_hash = fields.Char(readonly=True, copy=False)
     psa_entry_ids = fields.One2many("psa.entry", "order_id", "Billable Entries")

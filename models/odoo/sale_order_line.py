@@ -29,7 +29,7 @@ class SaleOrderLine(models.Model):
         :return: the new lines
         """
         product = self.env.ref("psa_hub.product_expense")
-        return self.sudo().with_context(sale_no_log_for_new_lines=True).create([
+        lines = self.sudo().with_context(sale_no_log_for_new_lines=True).create([
             {
                 "order_id": order.id,
                 "product_id": product.id,
@@ -42,6 +42,12 @@ class SaleOrderLine(models.Model):
             }
             for order in orders
         ])
+        # Two workers that make the first expense line of a contract at once both write its row: the later one is
+        # sent back by the database and finds the line when it tries again.
+        for line in lines:
+            line.order_id.psa_expense_line_id = line
+        orders.flush_recordset(["psa_expense_line_id"])
+        return lines
 
     def _psa_follow_expenses(self):
         """Set the delivered quantity of expense lines to what is approved, in one query."""
