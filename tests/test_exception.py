@@ -126,7 +126,7 @@ class TestExceptionRaise(ExceptionCase):
             self.assertTrue(callable(getattr(self.Exception, cause.fix_method)), cause.code)
             action = self.raise_one(f"fix:{cause.code}", cause.code, res_model="res.partner",
                                     res_id=self.customer.id).action_fix()
-            self.assertTrue(action["res_model"], cause.code)
+            self.assertIn(action["res_model"], self.env, cause.code)
 
 
 @tagged("post_install", "-at_install")
@@ -250,5 +250,6 @@ class TestExceptionRace(TransactionCase):
             self.assertEqual(raise_in(second_env).recurrence_count, 2)
             second.commit()
         with database.cursor() as cursor:
-            cursor.execute("SELECT count(*), sum(recurrence_count) FROM psa_exception WHERE subject_key = %s", [subject])
+            cursor.execute(
+                "SELECT count(*), sum(recurrence_count) FROM psa_exception WHERE subject_key = %s", [subject])
             self.assertEqual(cursor.fetchone(), (1, 2))

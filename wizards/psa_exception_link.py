@@ -26,11 +26,11 @@ class PsaExceptionLink(models.TransientModel):
     object_type = fields.Char("Type at the Source", compute="_compute_external")
     external_id = fields.Char("ID at the Source", compute="_compute_external")
     model = fields.Char(compute="_compute_external")
-    employee_id = fields.Many2one("hr.employee", "Employee")
+    employee_id = fields.Many2one("hr.employee")
     partner_id = fields.Many2one("res.partner", "Customer or Contact")
-    project_id = fields.Many2one("project.project", "Project")
+    project_id = fields.Many2one("project.project")
     order_id = fields.Many2one("sale.order", "Contract")
-    milestone_id = fields.Many2one("project.milestone", "Milestone")
+    milestone_id = fields.Many2one("project.milestone")
 
     _FIELDS = {
         "hr.employee": "employee_id",

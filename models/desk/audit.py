@@ -27,7 +27,6 @@ class PsaAudit(models.Model):
     _subject_idx = models.Index("(res_model, res_id)")
 
     def init(self):
-        super().init()
         self.env.cr.execute(SQL(
             """
             CREATE OR REPLACE FUNCTION psa_audit_refuse() RETURNS trigger LANGUAGE plpgsql AS $function$
@@ -44,8 +43,9 @@ class PsaAudit(models.Model):
                 FOR EACH STATEMENT EXECUTE FUNCTION psa_audit_refuse();
             """
         ))
+        return super().init()
 
-    def write(self, vals):
+    def write(self, vals):  # pylint: disable=method-required-super
         raise UserError(self.env._("The audit trail cannot be changed."))
 
     @api.ondelete(at_uninstall=False)

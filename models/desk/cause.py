@@ -39,7 +39,7 @@ class PsaExceptionCause(models.Model):
         "Money at Risk", compute="_compute_open", help="In the currency of the current company, at today's rate.",
     )
     unassigned_count = fields.Integer("Without Owner", compute="_compute_open")
-    oldest = fields.Datetime("Oldest", compute="_compute_open")
+    oldest = fields.Datetime(compute="_compute_open")
     has_open = fields.Boolean(compute="_compute_open", search="_search_has_open")
 
     _code_unique = models.Constraint("UNIQUE(code)", "There is already a cause with this code.")

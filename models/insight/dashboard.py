@@ -158,8 +158,9 @@ class PsaDashboard(models.AbstractModel):
         states = self._labels("psa.connection", "state")
         queue = {}
         for connection, state, count in self.env["psa.message"]._read_group(
-            [("state", "in", ("pending", "waiting", "retry", "held", "dead")), ("connection_id", "in", connections.ids)],
-            ["connection_id", "state"], ["__count"],
+            [("state", "not in", ("done", "skipped")), ("connection_id", "in", connections.ids)],
+            ["connection_id", "state"],
+            ["__count"],
         ):
             queue.setdefault(connection.id, {})[state] = count
         return [

@@ -6,7 +6,7 @@ from ..desk.exception import OPEN_STATES
 class PsaExceptionBanner(models.AbstractModel):
     """Tells on a business record's own page that something of it is held, and how much money waits.
 
-    Everyone who may see the record sees the sum (it is about that record); who works in the hub can open the exceptions.
+    Everyone who may see the record sees the sum (it is about that record); users of the hub can open the exceptions.
     """
 
     _name = "psa.exception.banner"
