@@ -1,3 +1,4 @@
+# pylint: disable=invalid-commit  # what is tested commits; in tests a commit is a savepoint
 """A vendor and handlers for tests of the drain: records become partners, whatever their type.
 
 Only what the engine does is under test, so the handlers are as small as handlers can be; the real ones have their own
@@ -134,7 +135,7 @@ class BulkHandler(PartnerHandler):
 class HotHandler(PartnerHandler):
     """Counts in one row what all workers have done: every batch collides with the batches beside it."""
 
-    def _apply(self, items):
+    def _apply(self, items):  # pylint: disable=missing-return
         super()._apply(items)
         hot = self.env["res.partner"].search([("ref", "=", "HOT")])
         hot.color += len(items)

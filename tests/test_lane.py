@@ -1,3 +1,4 @@
+# pylint: disable=invalid-commit  # what is tested commits; in tests a commit is a savepoint
 from datetime import timedelta
 from unittest.mock import patch
 

@@ -1,16 +1,22 @@
+# pylint: disable=invalid-commit  # other processes must see it
 import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from unittest.mock import patch
+
+from psycopg2.errors import SerializationFailure
 
 from odoo import SUPERUSER_ID, api
 from odoo.modules.registry import Registry
 from odoo.tests import BaseCase, get_db_name, tagged
-from odoo.tools import config
+from odoo.tools import SQL, config, mute_logger
 
 from ..connectors import base
-from .engine_case import EngineConnector
+from ..models.sync.psa_apply import PsaApply
+from .engine_case import EngineConnector, PartnerHandler
 from .fake_connector import registered
 
 POOL = Path(__file__).with_name("worker_pool.py")
@@ -41,7 +47,7 @@ class WorkerCase(BaseCase):
         self.env.invalidate_all()
         connection_id = self.connection.id
         for table in ("psa_binding", "psa_message", "psa_exception"):
-            self.cr.execute(f"DELETE FROM {table} WHERE connection_id = %s", [connection_id])
+            self.cr.execute(SQL("DELETE FROM %s WHERE connection_id = %s", SQL.identifier(table), connection_id))
         self.env["res.partner"].with_context(active_test=False).search([
             "|", ("ref", "=", "HOT"), ("ref", "=like", "Account/%")]).unlink()
         self.connection.unlink()
@@ -142,3 +148,94 @@ class TestWorkersLong(WorkerCase):
         result = self.run_pool(kills=200, workers=3, seconds=900)
         self.assertEqual(result["kills"], 200)
         self.check_exactly_once(records)
+
+
+@tagged("post_install", "-at_install")
+class TestRaces(WorkerCase):
+    """Two transactions at once, in the order in which they hurt."""
+
+    def other(self):
+        """Return an environment with a transaction of its own."""
+        cr = self.registry.cursor()
+        self.addCleanup(cr.close)
+        return api.Environment(cr, SUPERUSER_ID, {})
+
+    def handlers(self, lane_env):
+        patcher = patch.object(PsaApply, "_handler", lambda model, _type: PartnerHandler(model.env, [], {}))
+        patcher.start()
+        self.addCleanup(patcher.stop)
+        return lane_env["psa.lane"]
+
+    def state(self, external_id):
+        self.cr.rollback()
+        self.cr.execute("SELECT state FROM psa_message WHERE external_id = %s AND operation <> 'hint' "
+                        "AND connection_id = %s", [external_id, self.connection.id])
+        return self.cr.fetchone()[0]
+
+    def test_child_sent_to_wait_while_its_parent_is_bound(self):
+        """The one that commits last sees the other: no order of commits leaves the child asleep."""
+        for parent_commits_first in (True, False):
+            with self.subTest(parent_commits_first=parent_commits_first):
+                parent, child = f"P{parent_commits_first}", f"C{parent_commits_first}"
+                mother, daughter = self.other(), self.other()
+                self.receive((parent, "1", {"Name": "Parent"}))
+                connection = mother["psa.connection"].browse(self.connection.id)
+                mother.cr.commit()
+                binding = self.handlers(mother)._run_batch("master", connection)
+                self.receive((child, "1", {"Name": "Child", "ParentId": parent}))
+                daughter.cr.commit()
+                waiting = self.handlers(daughter)._run_batch("master", connection.with_env(daughter))
+                bound, awaited = binding.settlement(), waiting.settlement()
+                self.assertEqual(waiting.claims[0].outcome.state, "waiting")
+                for env, settlement in ((mother, bound), (daughter, awaited))[::1 if parent_commits_first else -1]:
+                    env.cr.commit()
+                    env["psa.lane"]._settle(env["psa.connection"].browse(self.connection.id), *settlement)
+                self.assertEqual(self.state(child), "pending")
+                self.handlers(self.env)._drain("master", stand_by=0)
+                self.assertEqual(self.state(child), "done")
+
+    def test_record_in_hand_is_left_alone(self):
+        """While one worker has a version of a record, another one takes neither that message nor a newer one."""
+        self.receive(("A1", "1", {"Name": "One"}), ("A2", "1", {"Name": "Two"}))
+        first, second = self.other(), self.other()
+        connection = self.connection.id
+        mine = first["psa.lane"]._claim("master", connection, 1)
+        self.assertEqual([row["external_id"] for row in mine], ["A1"])
+        self.receive(("A1", "2", {"Name": "Newer"}))
+        theirs = second["psa.lane"]._claim("master", connection, 10)
+        self.assertEqual([(row["external_id"], row["mine"]) for row in theirs], [("A2", True), ("A1", False)])
+        second.cr.rollback()
+        first.cr.rollback()
+
+    def test_same_key_from_many_transactions_is_one_row(self):
+        barrier, stored, failed = threading.Barrier(20), [], []
+
+        def send(env):
+            stream = env["psa.stream"].browse(self.streams["account"].id)
+            barrier.wait(30)
+            try:
+                stored.append(env["psa.message"]._receive(
+                    stream, [base.RawRecord("Account", "A1", "1", {"Name": "x"})], "webhook"))
+                env.cr.commit()
+            except SerializationFailure as error:
+                failed.append(error)
+                env.cr.rollback()
+
+        threads = [threading.Thread(target=send, args=[self.other()]) for _number in range(20)]
+        with mute_logger("odoo.sql_db"):
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(60)
+        self.assertEqual((sum(stored), len(stored) + len(failed)), (1, 20))
+        self.cr.rollback()
+        self.assertEqual(self.env["psa.message"].search_count([("connection_id", "=", self.connection.id)]), 1)
+
+    def test_a_dead_worker_s_messages_are_taken_up_by_the_one_that_stands_by(self):
+        self.receive(("A1", "1", {"Name": "One"}))
+        dead = self.other()
+        dead["psa.lane"]._claim("master", self.connection.id, 10)
+        lane = self.handlers(self.env)
+        threading.Timer(1, dead.cr.close).start()
+        self.assertEqual(lane._drain("master", stand_by=10), 1)
+        self.assertEqual(self.state("A1"), "done")

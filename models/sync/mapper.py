@@ -160,7 +160,7 @@ class Mapper:
         """Return ``(values, trace)`` for the mapping editor; nothing is raised.
 
         ``values`` is the canonical record, or None when a field has an error. ``trace`` is a list of dicts in the order
-        of the rules: ``field``, ``label``, ``path``, ``found`` (raw value), ``value`` (canonical, JSON-ready), ``error``.
+        of the rules: ``field``, ``label``, ``path``, ``found`` (raw value), ``value`` (canonical, as JSON), ``error``.
         """
         values, trace, broken = {}, [], False
         for field in self.fields:

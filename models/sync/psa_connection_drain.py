@@ -7,7 +7,8 @@ class PsaConnection(models.Model):
     _inherit = "psa.connection"
 
     batch_size = fields.Integer(
-        default=500, required=True, help="Messages that a worker takes at a time. More is faster and holds locks longer.")
+        default=500, required=True,
+        help="Messages that a worker takes at a time. More is faster and holds locks longer.")
     attempt_limit = fields.Integer(
         "Attempts", default=8, required=True, help="After this many failed attempts a message becomes a dead letter.")
     retry_base_seconds = fields.Integer(
@@ -16,8 +17,8 @@ class PsaConnection(models.Model):
     retry_limit_seconds = fields.Integer("Longest Pause (s)", default=3600, required=True)
     payload_days = fields.Integer(
         "Keep Payloads (Days)", default=400, required=True,
-        help="After this many days the content of finished messages is emptied. Their keys, hashes and outcomes stay, so "
-             "that nothing is ever applied twice. 0: content is kept for ever.")
+        help="After this many days the content of finished messages is emptied. Their keys, hashes and outcomes stay, "
+             "so that nothing is ever applied twice. 0: content is kept for ever.")
 
     _drain_positive = models.Constraint(
         "CHECK(batch_size BETWEEN 1 AND 1000 AND attempt_limit > 0 AND retry_base_seconds > 0 "

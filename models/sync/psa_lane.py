@@ -1,5 +1,5 @@
+# pylint: disable=invalid-commit  # a worker commits after each batch
 import logging
-import random
 import time
 from datetime import timedelta
 
@@ -12,6 +12,7 @@ from odoo.tools import SQL
 from .drain import Batch, RaceLost
 from .item import Claim, record_key
 from .wake import wake
+from .worker import Worker
 
 _logger = logging.getLogger(__name__)
 
@@ -28,10 +29,6 @@ CONFLICTS = (SerializationFailure, DeadlockDetected, LockNotAvailable, RaceLost)
 STAND_BY_SECONDS = 10  # how long a worker waits for what another one has locked
 LINGER_SECONDS = 0.3  # before a run ends it looks once more: a sender may have been about to commit
 LOOK_AGAIN_SECONDS = 0.25
-SMALLEST_BATCH = 25
-LARGEST_BATCH = 1000
-CONFLICT_LIMIT = 40  # in a row, about a minute
-EXCLUSIVE_BATCHES = 20  # after a conflict, this many batches are not worked on beside others
 
 
 class PsaLane(models.AbstractModel):
@@ -90,7 +87,7 @@ class PsaLane(models.AbstractModel):
         :return: number of messages that were worked on
         """
         Cron = self.env["ir.cron"]
-        run = _Run(self.env)
+        worker = Worker(self.env.cr)
         seconds = Cron._commit_progress(0)
         idle_since = None
         total = 0
@@ -99,9 +96,9 @@ class PsaLane(models.AbstractModel):
             self.env.cr.commit()
             claimed = 0
             for connection in connections:
-                count, full = self._drain_batch(lane, connection, run)
+                count, full = self._drain_batch(lane, connection, worker)
                 claimed += count
-                if full and run.call_others():
+                if full and worker.call_others():
                     self._wake_others(lane)
                 seconds = Cron._commit_progress(count, remaining=1)
                 if not seconds:
@@ -121,7 +118,7 @@ class PsaLane(models.AbstractModel):
             self._wake_later(lane)
             Cron._commit_progress(0, remaining=0)
         if total:
-            _logger.info("Lane %s: %s messages, %s conflicts", lane, total, run.conflicts)
+            _logger.info("Lane %s: %s messages, %s conflicts", lane, total, worker.conflicts)
         return total
 
     @api.model
@@ -140,33 +137,33 @@ class PsaLane(models.AbstractModel):
         return self.env["psa.connection"].browse(row[0] for row in rows).filtered(
             lambda connection: connection._is_live())
 
-    def _drain_batch(self, lane, connection, run):
+    def _drain_batch(self, lane, connection, worker):
         """Work on one batch in a transaction of its own.
 
         :return: number of messages that were finished, whether the batch was full
         """
         connection_id = connection.id
         while True:
-            with run.alone():
+            with worker.alone():
                 try:
                     connection = self.env["psa.connection"].browse(connection_id)
-                    batch = self._run_batch(lane, connection, run.limit(connection), run.trust_unique)
+                    batch = self._run_batch(lane, connection, worker.limit(connection), worker.trust_unique)
                     settled = batch.settlement() if batch else None
                     self.env.flush_all()
                     self.env.cr.commit()
                 except CONFLICTS as error:
                     self.env.cr.rollback()
-                    run.conflict(error)
+                    worker.conflict(error)
                     continue
                 except (psycopg2.OperationalError, psycopg2.InterfaceError):
                     raise  # no database: the scheduled job fails, and its work is due again
                 except Exception as error:
                     self.env.cr.rollback()
-                    if run.single():
+                    if worker.single():
                         return self._set_aside(lane, self.env["psa.connection"].browse(connection_id), error), False
                     _logger.exception("A batch of lane %s failed as a whole: its messages go one by one", lane)
                     continue
-            run.success()
+            worker.success()
             if batch is None:
                 return 0, False
             self._settle(connection, *settled)
@@ -299,80 +296,3 @@ class PsaLane(models.AbstractModel):
             self.env["psa.message"].invalidate_model()
             _logger.warning("Sweep: %s messages waited for records that are bound", len(released))
             self._wake({lane for (lane,) in released})
-
-
-class _Run:
-    """What one worker remembers between its batches: how it fares with the others."""
-
-    def __init__(self, env):
-        self.cr = env.cr
-        self.conflicts = 0
-        self.in_a_row = 0
-        self.careful = 0  # batches still to be done alone
-        self.trust_unique = False
-        self.others_called = False
-        self.singles = 0  # messages still to be done one at a time
-
-    def limit(self, connection):
-        if self.singles:
-            return 1
-        return max(min(SMALLEST_BATCH, connection.batch_size), connection.batch_size >> self.in_a_row)
-
-    def call_others(self):
-        first, self.others_called = not self.others_called, True
-        return first
-
-    def conflict(self, error):
-        self.conflicts += 1
-        self.in_a_row += 1
-        if self.in_a_row > CONFLICT_LIMIT:
-            raise error  # the scheduled job fails loudly; nothing is lost
-        self.careful = EXCLUSIVE_BATCHES
-        self.trust_unique = isinstance(error, RaceLost)
-        _logger.debug("Conflict %s: %s", self.in_a_row, error)
-        time.sleep(random.uniform(0, min(2.0, 0.02 * 2 ** self.in_a_row)))
-
-    def single(self):
-        """A batch failed as a whole. Say whether it was of one message already; from now on they are."""
-        was_single, self.singles = bool(self.singles), self.singles or LARGEST_BATCH
-        return was_single
-
-    def success(self):
-        self.in_a_row = 0
-        self.singles = max(self.singles - 1, 0)
-        self.trust_unique = False
-        self.careful = max(self.careful - 1, 0)
-
-    def alone(self):
-        return _Alone(self.cr, bool(self.careful))
-
-
-class _Alone:
-    """Work beside no other worker that had a conflict: they take turns instead of undoing each other's batches.
-
-    The lock belongs to the session and is taken in a transaction of its own, so that the claim's snapshot is younger.
-    """
-
-    KEY = SQL("hashtext('psa_hub.drain')")
-
-    def __init__(self, cr, wanted):
-        self.cr = cr
-        self.wanted = wanted
-        self.held = False
-
-    def __enter__(self):
-        if self.wanted:
-            try:
-                self.cr.execute(SQL("SET LOCAL lock_timeout = '20s'"))
-                self.cr.execute(SQL("SELECT pg_advisory_lock(%s)", self.KEY))
-                self.held = True
-                self.cr.commit()
-            except LockNotAvailable:
-                self.cr.rollback()  # one of them takes very long: go on beside it
-
-    def __exit__(self, exc_type, exc_value, traceback):
-        if self.held and not isinstance(exc_value, psycopg2.InterfaceError):
-            if exc_type:
-                self.cr.rollback()  # an aborted transaction could not release it
-            self.cr.execute(SQL("SELECT pg_advisory_unlock(%s)", self.KEY))
-            self.cr.commit()

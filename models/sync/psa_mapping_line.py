@@ -36,7 +36,7 @@ class PsaMappingLine(models.Model):
     constant = fields.Char(help="The value when there is no path, or when the path finds nothing.")
     transform = fields.Selection(TRANSFORMS, required=True, default="none")
     required = fields.Boolean(help="A record without it is held, although the record type could do without.")
-    refers_to = fields.Char("Refers To", help="Object type at the source that a link points to.")
+    refers_to = fields.Char(help="Object type at the source that a link points to.")
     owner = fields.Selection(
         OWNERS, required=True, default="source",
         help="Who wins when the record exists: the source, Odoo (the field is set once), or the source until a person "

@@ -180,7 +180,7 @@ class PsaMessage(models.Model):
         exceptions.sudo()._close_if_released()
 
     def _replay(self):
-        """Apply these once more from their stored payload: a new message each, with origin ``replay``, in one statement.
+        """Apply these once more from their stored payload: a new message each, with origin ``replay``.
 
         :return: number of new messages
         :raise UserError: a payload was purged

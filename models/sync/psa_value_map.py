@@ -107,7 +107,7 @@ class PsaValueMap(models.Model):
     def _held_keys(self):
         """Return the wait keys of the messages that this row holds, or held before it had a target."""
         self.ensure_one()
-        connections = self.connection_id or self.env["psa.connection"].sudo().with_context(active_test=False).search([])
+        connections = self.connection_id or self.env["psa.connection"].sudo().search([("active", "in", (True, False))])
         return {value_key(connection.id, self.domain, self.source_value) for connection in connections}
 
     # === CRUD === #
@@ -204,7 +204,8 @@ class PsaValueMap(models.Model):
             connection=connection.id, uid=self.env.uid, now=self.env.cr.now(), domains=domains, values=values))
         rows = self.env.execute_query(SQL(
             """
-            SELECT map.domain, map.source_value, map.id FROM unnest(%s::text[], %s::text[]) AS wanted(domain, source_value)
+            SELECT map.domain, map.source_value, map.id
+              FROM unnest(%s::text[], %s::text[]) AS wanted(domain, source_value)
               JOIN psa_value_map map ON map.domain = wanted.domain AND map.source_value = wanted.source_value
              WHERE map.connection_id = %s AND map.company_id IS NULL
             """, domains, values, connection.id))

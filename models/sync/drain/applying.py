@@ -42,7 +42,7 @@ def apply(batch):
 
 
 def _apply_or_split(batch, claims):
-    """Apply ``claims`` in a savepoint; after an error undo them all and try each half, until the bad ones stand alone."""
+    """Apply ``claims`` in a savepoint; after an error undo all and try each half, until the bad ones stand alone."""
     known = dict(batch.resolved), set(batch.woken)
     try:
         with batch.env.cr.savepoint():

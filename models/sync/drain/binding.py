@@ -106,8 +106,13 @@ def _compare_item(claim, item):
         item.skip("stale")
     elif bound.alias_of_id:
         item.skip("out_of_scope")  # merged away: the surviving record speaks for it
-    elif item.operation == DELETE and bound.deleted_at_source:
+    elif _is_unchanged(claim, item):
         item.skip("unchanged")
-    elif (item.operation == UPSERT and claim.origin != "replay" and item.fingerprint == bound.fingerprint
-          and item.record and not bound.deleted_at_source):
-        item.skip("unchanged")
+
+
+def _is_unchanged(claim, item):
+    bound = item.binding
+    if item.operation == DELETE:
+        return bound.deleted_at_source
+    return (item.operation == UPSERT and claim.origin != "replay" and item.fingerprint == bound.fingerprint
+            and item.record and not bound.deleted_at_source)

@@ -67,7 +67,7 @@ def _assess_risk(batch):
         except psycopg2.OperationalError:
             raise
         except Exception:  # the state must be written all the same; the log says what to mend
-            _logger.exception("%s._risk failed: the money at risk of %s records is not known", handler._name, len(items))
+            _logger.exception("%s._risk failed: money at risk of %s records is unknown", handler._name, len(items))
 
 
 def _company_risk(batch, claim):

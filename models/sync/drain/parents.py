@@ -51,7 +51,7 @@ def attach(batch, items):
     _resolve(batch, {
         (link.object_type, link.external_id) for found in links.values() for _name, _refers, link in found})
     for item, found in links.items():
-        for name, refers, link in found:
+        for name, _refers, link in found:
             record = batch.resolved[link.object_type, link.external_id]
             if record is not None:
                 item.parents[name] = record

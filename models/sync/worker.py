@@ -1,0 +1,97 @@
+# pylint: disable=invalid-commit  # the session's lock is taken and given back in transactions of its own
+"""What one worker remembers between its batches, and how it keeps out of the way of others."""
+
+import logging
+import random
+import time
+
+import psycopg2
+from psycopg2.errors import LockNotAvailable
+
+from odoo.tools import SQL
+
+from .drain import RaceLost
+
+_logger = logging.getLogger(__name__)
+
+SMALLEST_BATCH = 25
+LARGEST_BATCH = 1000
+CONFLICT_LIMIT = 40  # in a row, about a minute
+EXCLUSIVE_BATCHES = 20  # after a conflict, this many batches are not worked on beside others
+
+
+class Worker:
+    """How one worker fares: conflicts with others, and batches that failed as a whole."""
+
+    def __init__(self, cr):
+        self.cr = cr
+        self.conflicts = 0
+        self.in_a_row = 0
+        self.careful = 0  # batches still to be done alone
+        self.trust_unique = False
+        self.others_called = False
+        self.singles = 0  # messages still to be done one at a time
+
+    def limit(self, connection):
+        if self.singles:
+            return 1
+        return max(min(SMALLEST_BATCH, connection.batch_size), connection.batch_size >> self.in_a_row)
+
+    def call_others(self):
+        first, self.others_called = not self.others_called, True
+        return first
+
+    def conflict(self, error):
+        self.conflicts += 1
+        self.in_a_row += 1
+        if self.in_a_row > CONFLICT_LIMIT:
+            raise error  # the scheduled job fails loudly; nothing is lost
+        self.careful = EXCLUSIVE_BATCHES
+        self.trust_unique = isinstance(error, RaceLost)
+        _logger.debug("Conflict %s: %s", self.in_a_row, error)
+        time.sleep(random.uniform(0, min(2.0, 0.02 * 2 ** self.in_a_row)))
+
+    def single(self):
+        """A batch failed as a whole. Say whether it was of one message already; from now on they are."""
+        was_single, self.singles = bool(self.singles), self.singles or LARGEST_BATCH
+        return was_single
+
+    def success(self):
+        self.in_a_row = 0
+        self.singles = max(self.singles - 1, 0)
+        self.trust_unique = False
+        self.careful = max(self.careful - 1, 0)
+
+    def alone(self):
+        return _Alone(self.cr, bool(self.careful))
+
+
+class _Alone:
+    """Work beside no other worker that had a conflict: they take turns instead of undoing each other's batches.
+
+    The lock belongs to the session and is taken in a transaction of its own, so that the claim's snapshot is younger.
+    """
+
+    KEY = SQL("hashtext('psa_hub.drain')")
+
+    def __init__(self, cr, wanted):
+        self.cr = cr
+        self.wanted = wanted
+        self.held = False
+
+    def __enter__(self):
+        if self.wanted:
+            try:
+                self.cr.execute(SQL("SET LOCAL lock_timeout = '20s'"))
+                self.cr.execute(SQL("SELECT pg_advisory_lock(%s)", self.KEY))
+                self.held = True
+                self.cr.commit()
+            except LockNotAvailable:
+                self.cr.rollback()  # one of them takes very long: go on beside it
+
+    def __exit__(self, exc_type, exc_value, traceback):
+        if self.held and not isinstance(exc_value, psycopg2.InterfaceError):
+            if exc_type:
+                self.cr.rollback()  # an aborted transaction could not release it
+            self.cr.execute(SQL("SELECT pg_advisory_unlock(%s)", self.KEY))
+            self.cr.commit()
