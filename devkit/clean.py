@@ -9,7 +9,7 @@ from .say import say
 
 # Everything dev puts into the cache; a folder that holds other things keeps them
 MADE = ("odoo-19", "python", "postgres", "postgres-embedded", "benchmark-packages", "templates", "clones",
-        "durations.json", "ruff", "locks")
+        "durations.json", "lint", "ruff", "locks")
 
 
 def clean(everything=False):

@@ -66,6 +66,7 @@ def ensure_template(server, name, build):
     with lock(f"template-{name}", "it prepares the same database"):
         if not (record.is_file() and exists(server, name)):
             record.unlink(missing_ok=True)
+            record.with_suffix(".assets").unlink(missing_ok=True)
             scratch = f"{name}_new"
             drop(server, scratch, templates_data())
             drop(server, name, templates_data())
@@ -112,6 +113,18 @@ def addon_template(server):
     return name
 
 
+def build_assets(server, template):
+    """Build the web client's bundles in a template, once, so that no browser test builds them in its own copy."""
+    marker = templates_data() / f"{template}.assets"
+    with lock(f"template-{template}", "it prepares the same database"):
+        if not marker.is_file():
+            run = OdooRun(server, template, template, templates_data())
+            with step("building the web client's bundles"):
+                run.run_script(REPO / "devkit/pregenerate.py", log=log_folder() / "assets.log",
+                               advice="The web client's bundles could not be built.")
+            marker.touch()
+
+
 def install_complaints(template):
     """What the log of the installation said against the add-on: errors, deprecations, warnings; empty when nothing."""
     return (templates_data() / f"{template}.complaints").read_text()
@@ -124,7 +137,8 @@ def forget_old_templates(server, keep):
         if record.stem != keep:
             with lock(f"template-{record.stem}"):
                 record.unlink(missing_ok=True)
-                record.with_suffix(".complaints").unlink(missing_ok=True)
+                for suffix in (".complaints", ".assets"):
+                    record.with_suffix(suffix).unlink(missing_ok=True)
                 drop(server, record.stem, templates_data())
 
 
@@ -141,7 +155,8 @@ def fresh_copy(server, purpose, template=None):
     template = template or addon_template(server)
     name = database_name(purpose)
     drop(server, name, clone_data())
-    copy(server, template, templates_data(), name, clone_data())
+    with lock(f"template-{template}", "it prepares the same database"):  # a template in use cannot be copied
+        copy(server, template, templates_data(), name, clone_data())
     return name
 
 

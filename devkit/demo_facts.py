@@ -37,11 +37,6 @@ TIMESHEETS = """
     SELECT count(DISTINCT split_part(b.external_id, ':', 1)), count(*), coalesce(sum(l.unit_amount), 0)::numeric(20, 2)
     FROM psa_binding b JOIN account_analytic_line l ON l.id = b.res_id
     WHERE b.object_type = 'pse__Timecard__c#day' AND b.res_model = 'account.analytic.line'"""
-WAITING = """
-    SELECT m.object_type, count(*) FROM psa_message m
-    WHERE m.direction = 'in' AND m.state = 'waiting' GROUP BY 1"""
-ENTRIES = """
-    SELECT kind, state, billing_state, count(*), coalesce(sum(amount), 0)::text FROM psa_entry GROUP BY 1, 2, 3"""
 PROPOSALS = """
     SELECT k.name, cur.name, count(DISTINCT p.id), sum(p.amount_untaxed)::text, sum(p.amount_tax)::text,
            sum(p.amount_total)::text, count(DISTINCT p.move_id)
@@ -60,8 +55,8 @@ INVOICES = """
     WHERE m.state = 'posted' AND m.move_type = 'out_invoice' GROUP BY 1, 2"""
 PUSHES = """
     SELECT m.state, count(*) FROM psa_message m WHERE m.direction = 'out' GROUP BY 1"""
-QUERIES = {"messages": MESSAGES, "held": HELD, "timesheets": TIMESHEETS, "waiting": WAITING, "entries": ENTRIES, "proposals": PROPOSALS,
-           "parts": PARTS, "invoices": INVOICES, "pushes": PUSHES}
+QUERIES = {"messages": MESSAGES, "held": HELD, "timesheets": TIMESHEETS, "proposals": PROPOSALS, "parts": PARTS,
+           "invoices": INVOICES, "pushes": PUSHES}
 
 WRITTEN_BACK = {
     "pse__Timecard__c": "SELECT COUNT() FROM pse__Timecard__c WHERE pse__Invoiced__c = true",

@@ -7,9 +7,10 @@ import subprocess
 import urllib.parse
 import xml.etree.ElementTree as ElementTree
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 
-from .paths import REPO, cache
+from .paths import REPO, cache, digest
 from .python_env import python_env
 from .run_odoo import cpu_count
 
@@ -55,7 +56,21 @@ def ruff():
 def pylint(files):
     """The add-on's Python and XML by pylint-odoo; it reads the manifest's files itself."""
     modules = [path for path in files if path.suffix == ".py" and path.parts[0] not in NOT_ADDON]
-    return tool(python_env(), "-m", "pylint", "--rcfile", "pyproject.toml", "-j", cpu_count(), "--score=n", *modules)
+    return unless_passed_before("pylint", files, lambda: tool(
+        python_env(), "-m", "pylint", "--rcfile", "pyproject.toml", "-j", cpu_count(), "--score=n", *modules))
+
+
+def unless_passed_before(name, files, check):
+    """Run a slow check unless it passed on exactly these contents with these tools."""
+    contents = chain.from_iterable((path, (REPO / path).read_bytes()) for path in files)
+    seen = cache() / "lint" / f"{name}-{digest([python_env(), *contents])}"
+    if seen.is_file():
+        return ""
+    findings = check()
+    if not findings:
+        seen.parent.mkdir(exist_ok=True)
+        seen.touch()
+    return findings
 
 
 def well_formed(files):

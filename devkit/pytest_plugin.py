@@ -1,5 +1,6 @@
 """Pytest plugin: one share of the tests, the long ones on request, and a report for the closing line."""
 
+import gc
 import json
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -54,13 +55,24 @@ class Report:
 
     def __init__(self, config):
         self.config = config
+        self.frozen = False
         self.outcomes = {}
         self.skips = {}
         self.seconds = defaultdict(float)
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_call(self):
+        """What the first set-up has loaded stays: keep the garbage collector from walking through it again."""
+        if not self.frozen:
+            self.frozen = True
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(20_000, 20, 50)
+
     def pytest_runtest_logreport(self, report):
         test = report.nodeid
-        self.seconds["::".join(test.split("::")[:-1])] += report.duration
+        if not hasattr(report, "context"):  # the time of a subtest is part of its test's
+            self.seconds["::".join(test.split("::")[:-1])] += report.duration
         if report.failed:
             self.outcomes[test] = "failed"
         elif report.skipped:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from . import child
 from .browser import browser
-from .database import addon_template, clone_data, fresh_copy, install_complaints
+from .database import addon_template, build_assets, clone_data, fresh_copy, install_complaints
 from .lint import lint_checks
 from .odoo_link import addons_link
 from .odoo_source import odoo_source
@@ -151,6 +151,8 @@ def run_in_odoo(selection, shards, interactive):
     """Install the add-on, then run its tests in `shards` processes, each with a database of its own."""
     running = server()
     template = addon_template(running)
+    if selection.everything:
+        build_assets(running, template)
     found = install_complaints(template)
     # An installation without a complaint in the log is a test of its own
     installed = Outcome(failed=1, notes=[f"the installation logs complaints:\n{found}"]) if found else Outcome(passed=1)
