@@ -62,7 +62,7 @@ def main():
     request = json.load(sys.stdin)
     host = urlsplit(request["url"]).netloc
     rates = {name: [] for name in request["routes"]}
-    for name, route in request["routes"].items():
+    for route in request["routes"].values():
         measure(host, route, request["clients"], 1)  # warm up
     for number in range(request["rounds"]):
         names = list(request["routes"])

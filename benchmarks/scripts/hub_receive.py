@@ -8,8 +8,8 @@ from odoo.addons.psa_bench.days import day
 from odoo.addons.psa_hub.connectors.base import RawRecord
 
 kind, count = os.environ["BENCH_KIND"], int(os.environ["BENCH_COUNT"])
-start = int(os.environ.get("BENCH_START", 0))
-contracts, people = int(os.environ.get("BENCH_CONTRACTS", 1)), int(os.environ.get("BENCH_PEOPLE", 1))
+start = int(os.environ.get("BENCH_START", "0"))
+contracts, people = int(os.environ.get("BENCH_CONTRACTS", "1")), int(os.environ.get("BENCH_PEOPLE", "1"))
 connection = env["psa.connection"].search([("connector_code", "=", "bench")])
 if "BENCH_BATCH" in os.environ:
     connection.batch_size = int(os.environ["BENCH_BATCH"])

@@ -2,8 +2,9 @@
 
 import json
 import os
+from pathlib import Path
 
-days = json.loads(open(os.environ["BENCH_DAYS"]).read())
+days = json.loads(Path(os.environ["BENCH_DAYS"]).read_text())
 projects = sorted({day["project"] for day in days})
 people = sorted({day["resource"] for day in days})
 Binding = env["psa.bench.rival.binding"]
