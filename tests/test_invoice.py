@@ -191,6 +191,22 @@ class TestInvoice(BillingCase):
         self.assertEqual((entry.quantity, entry.amount, entry.pending_change), (6, 900, False))
         self.assertEqual((exception.state, timesheets.unit_amount), ("resolved", 6))
 
+    def test_changed_to_work_without_a_rate(self):
+        timesheets = self.make_timesheets(self.order, [8])
+        [spec] = self.time_specs(self.order, timesheets)
+        [entry] = self.env["psa.entry"]._sync("time", [spec])
+        self.bill(self.order)
+        self.env["psa.entry"]._sync("time", [{**spec, "role_id": self.architect.id, "quantity": Decimal(6)}])
+        self.assertEqual((entry.pending_change, entry.pending_quantity, entry.pending_amount), ("changed", 6, 0))
+        self.assertIn("not known", entry.exception_id.name)
+        with self.assertRaises(UserError):
+            entry.with_user(self.reviewer).action_accept_change()
+
+    def test_a_billed_contract_stays_one(self):
+        self.make_time(self.order, [8])
+        with self.assertRaises(UserError):
+            self.order.psa_contract = False
+
     def test_waived_change_leaves_the_bill(self):
         timesheets = self.make_timesheets(self.order, [8])
         [spec] = self.time_specs(self.order, timesheets)

@@ -56,6 +56,8 @@ class PsaEntry(models.Model):
             exception = exceptions[spec["cause"], spec["subject_key"]]
             released |= entry.exception_id - exception
             quantity, amount = _effective(row)
+            if row["reason"] in HELD_CAUSES:
+                quantity = row["quantity"]
             entry.write({
                 "pending_change": change,
                 "pending_quantity": float(quantity),
@@ -98,7 +100,15 @@ class PsaEntry(models.Model):
     def _pending_exception(self, row, change):
         quantity, amount = _effective(row)
         difference = amount - decimal_of(self.amount)
-        if change == "deleted":
+        if row["reason"] in HELD_CAUSES:
+            text = self.env._(
+                "%(entry)s of %(customer)s changed after %(amount)s of it was billed, and its new price is not known: "
+                "%(reason)s",
+                entry=self.display_name, customer=self.partner_id.name,
+                amount=self.currency_id.format(self.allocated_amount),
+                reason=dict(self._fields["reason"]._description_selection(self.env))[row["reason"]],
+            )
+        elif change == "deleted":
             text = self.env._(
                 "%(entry)s of %(customer)s was deleted at the source after %(amount)s of it was billed",
                 entry=self.display_name, customer=self.partner_id.name,

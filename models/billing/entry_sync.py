@@ -45,7 +45,7 @@ class PsaEntry(models.Model):
         source_field = SOURCE_FIELDS[kind]
         existing = {
             entry[source_field].id: entry
-            for entry in self.search([(source_field, "in", [row["source_id"] for row in rows])])
+            for entry in self.search([(source_field, "in", [row["source_id"] for row in rows if row["source_id"]])])
         }
         for row in rows:
             row["entry"] = existing.get(row["source_id"])
@@ -150,7 +150,7 @@ class PsaEntry(models.Model):
         if row["kind"] == "time":
             return
         order_line = line and line["line"]
-        if row["kind"] == "fee":
+        if row["kind"] == "fee" and order_line:
             row["quantity"] = quantity_of(order_line.product_uom_qty)
             row["uom_id"] = order_line.product_uom_id.id
             if row["fixed"] is None:

@@ -1,7 +1,7 @@
 from dateutil.relativedelta import relativedelta
 
 from odoo import api, fields, models
-from odoo.exceptions import RedirectWarning
+from odoo.exceptions import RedirectWarning, UserError
 
 
 class SaleOrder(models.Model):
@@ -101,6 +101,13 @@ class SaleOrder(models.Model):
     @api.model
     def _psa_empty_totals(self):
         return {"entries": 0, "proposals": 0, "to_bill": 0.0, "held": 0.0, "billed": 0.0}
+
+    # === CRUD === #
+    def write(self, vals):
+        if "psa_contract" in vals and not vals["psa_contract"] and self.sudo().psa_entry_ids:
+            raise UserError(self.env._(
+                "This contract has billable entries in PSA Hub: invoiced by Odoo, they would be billed twice."))
+        return super().write(vals)
 
     # === ODOO'S OWN INVOICING LEADS HERE === #
     def _create_invoices(self, grouped=False, final=False, date=None):
