@@ -64,7 +64,8 @@ def ensure_template(server, name, build):
     """
     record = templates_data() / f"{name}.json"
     with lock(f"template-{name}", "it prepares the same database"):
-        if not (record.is_file() and exists(server, name)):
+        known = json.loads(record.read_text()) if record.is_file() else {}
+        if known.get("server") != server.identity() or not exists(server, name):
             record.unlink(missing_ok=True)
             record.with_suffix(".assets").unlink(missing_ok=True)
             scratch = f"{name}_new"
@@ -75,7 +76,7 @@ def ensure_template(server, name, build):
             store = templates_data() / "filestore"
             if (store / scratch).is_dir():
                 os.rename(store / scratch, store / name)
-        record.write_text(json.dumps({"name": name, "used": time.time()}))
+        record.write_text(json.dumps({"server": server.identity(), "used": time.time()}))
     return name
 
 

@@ -55,6 +55,12 @@ class Server:
                      if self.private is None or not name.startswith("PG")}
         return inherited | self.variables
 
+    def identity(self):
+        """Text that tells servers apart; file stores belong to the databases of one."""
+        if self.private:
+            return str(self.private.data)
+        return ":".join(os.environ.get(name, "") for name in ("PGHOST", "PGHOSTADDR", "PGPORT", "PGSERVICE"))
+
     @contextlib.contextmanager
     def durable_commits(self):
         """While the block runs, a commit waits for the disk, as on a production server."""
@@ -100,9 +106,9 @@ def existing_server():
     except Problem as problem:
         raise Problem("The PG* variables point at a PostgreSQL that does not answer. Start it, correct them, or unset "
                       f"them and dev starts one of its own.\n  {problem}") from problem
-    if int(version[0]) < OLDEST * 10000:
+    if int(version) < OLDEST * 10000:
         raise Problem(f"The PostgreSQL of the PG* variables is older than {OLDEST}: unset them and dev starts its own.")
-    if not may_create[0]:
+    if not may_create:
         raise Problem("The role of the PG* variables may not create databases: `ALTER ROLE ... CREATEDB`, or unset "
                       "them and dev starts a PostgreSQL of its own.")
     return found

@@ -29,14 +29,15 @@ def lasting_database(running, fresh=False):
     with lock(f"serve-{clone_id()}", "it prepares the same database"):
         if fresh:
             drop(running, name, clone_data())
-        if not exists(running, name):
+        known = json.loads(record.read_text()) if record.is_file() else {}
+        if known.get("server") != running.identity() or not exists(running, name):
             fresh_copy(running, "serve")
-        elif not record.is_file() or json.loads(record.read_text())["key"] != addon_key():
+        elif known["key"] != addon_key():
             run = OdooRun(running, name, "update", clone_data())
             with step(f"updating {ADDON} in {name}"):
                 run.call("", "-u", ADDON, "--stop-after-init", "--no-http", log=log_folder() / "update.log",
                          advice=f"{ADDON} could not be updated; `./dev serve --fresh` starts from an empty database.")
-        record.write_text(json.dumps({"key": addon_key()}))
+        record.write_text(json.dumps({"server": running.identity(), "key": addon_key()}))
     return name
 
 
