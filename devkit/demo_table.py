@@ -85,7 +85,7 @@ def held(found, manifest):
         yield Row("held", f"{cause}: records", number(records[cause]), number(known["records"]))
         wanted = {name: money(amount) for name, amount in known["amounts"].items()}
         row = Row("held", f"{cause}: money at risk", by_currency(amounts[cause]), by_currency(wanted))
-        if amounts[cause].keys() != wanted.keys() and same_worth(amounts[cause], wanted, records[cause]):
+        if not row.ok and same_worth(amounts[cause], wanted, records[cause]):
             row.converted = True
         yield row
 

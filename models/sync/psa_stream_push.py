@@ -90,29 +90,35 @@ class PsaStream(models.Model):
     def _next_batch(self):
         """Lock the due messages of the next batch and return their ids.
 
-        Parts of one external record (the days of a timecard) are kept together, because the vendor knows only the
-        whole: what is said of it depends on all of them.
+        Of one target only the oldest message is due, and none while an older one of it waits for its retry. Parts of
+        one external record (the days of a timecard) are kept together, because the vendor knows only the whole: what
+        is said of it depends on all of them.
         """
         self.env["psa.message"].flush_model()
         limit = self.page_size
         rows = self.env.execute_query(SQL(
             """
-            WITH due AS (
-                SELECT message.id, message.object_type, message.external_id FROM psa_message message
-                 WHERE lane = 'outbound' AND stream_id = %(stream)s AND connection_id = %(connection)s
-                   AND (state = 'pending' OR state = 'retry' AND next_attempt_at <= %(now)s)
-                   AND NOT EXISTS (
-                       SELECT FROM psa_message older
-                        WHERE older.lane = 'outbound' AND older.stream_id = message.stream_id
-                          AND older.connection_id = message.connection_id AND older.id < message.id
-                          AND older.external_id = message.external_id AND older.object_type = message.object_type
-                          AND older.state IN ('pending', 'retry'))
-              ORDER BY message.id LIMIT %(look)s),
+            WITH mine AS NOT MATERIALIZED (
+                SELECT id, object_type, external_id, state, next_attempt_at FROM psa_message
+                 WHERE lane = 'outbound' AND connection_id = %(connection)s AND stream_id = %(stream)s),
+            due AS MATERIALIZED (
+                (SELECT id, object_type, external_id FROM mine WHERE state = 'pending' ORDER BY id LIMIT %(look)s)
+                UNION ALL
+                (SELECT id, object_type, external_id FROM mine
+                  WHERE state = 'retry' AND next_attempt_at <= %(now)s ORDER BY id LIMIT %(look)s)),
+            resting AS MATERIALIZED (
+                SELECT object_type, external_id, MIN(id) AS id FROM mine
+                 WHERE state = 'retry' AND next_attempt_at > %(now)s GROUP BY 1, 2),
+            turn AS (
+                SELECT *, ROW_NUMBER() OVER (PARTITION BY object_type, external_id ORDER BY id) AS place FROM due),
             owned AS (
-                SELECT due.id, COALESCE(binding.part_of, due.external_id) AS owner
-                  FROM due LEFT JOIN psa_binding binding
-                    ON binding.connection_id = %(connection)s AND binding.object_type = due.object_type
-                   AND binding.external_id = due.external_id)
+                SELECT turn.id, COALESCE(binding.part_of, turn.external_id) AS owner
+                  FROM turn
+             LEFT JOIN resting USING (object_type, external_id)
+             LEFT JOIN psa_binding binding
+                    ON binding.connection_id = %(connection)s AND binding.object_type = turn.object_type
+                   AND binding.external_id = turn.external_id
+                 WHERE turn.place = 1 AND (resting.id IS NULL OR resting.id > turn.id))
             SELECT id, owner, COUNT(*) OVER (PARTITION BY owner), MIN(id) OVER (PARTITION BY owner) AS oldest
               FROM owned ORDER BY oldest, id LIMIT %(limit)s
             """, stream=self.id, connection=self.connection_id.id, now=fields.Datetime.now(), limit=limit,
