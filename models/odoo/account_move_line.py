@@ -38,11 +38,10 @@ class AccountMoveLine(models.Model):
         for line in allocated:
             for name, value in vals.items():
                 if abs((line[name] or 0.0) - (value or 0.0)) > 1e-9:
+                    title = (line.name or "").partition("\n")[0]
                     raise UserError(self.env._(
                         "“%s” bills approved entries of PSA Hub, so its quantity and price are theirs. Delete the line "
-                        "to bill them another time, or change the billing proposal.",
-                        (line.name or "").split("\n")[0],
-                    ))
+                        "to bill them another time, or change the billing proposal.", title))
 
     def unlink(self):
         """Deleting a draft line frees the entries that stand on it."""
