@@ -85,7 +85,7 @@ def main(options):
         os.kill(pid, signal.SIGKILL)
         _pid, status = os.waitpid(pid, 0)
         failures += os.WIFEXITED(status)
-    print("POOL " + json.dumps({"kills": kills, "left": remaining, "failures": failures}))
+    sys.stdout.write("POOL " + json.dumps({"kills": kills, "left": remaining, "failures": failures}) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,3 +1,4 @@
+# pylint: disable=invalid-commit  # on the test's cursor, which rolls it back
 """From a won deal to an approved invoice and back, over real HTTP, checked to the last record and cent.
 
 The stand-in's manifest is computed by plain arithmetic from its own rows and knows nothing of this add-on.
@@ -110,8 +111,9 @@ class TestFlow(OutboundMixin, TransactionCase):
 
     def check_that_payment_reaches_the_deal(self, moves):
         move = moves[:1]
-        self.env["account.payment.register"].with_context(
-            active_model="account.move", active_ids=move.ids).create({"payment_date": move.invoice_date})._create_payments()
+        register = self.env["account.payment.register"].with_context(
+            active_model="account.move", active_ids=move.ids)
+        register.create({"payment_date": move.invoice_date})._create_payments()
         self.assertIn(move.payment_state, ("paid", "in_payment"))
         self.write_back()
         deals = self.sandbox.app.control("GET", "written", {})["Opportunity"]["deals"]

@@ -44,9 +44,10 @@ class TestLinkWorkers(CommittedCase):
                 (partner, {"event": "posted"}) for partner in env["res.partner"].browse(self.partner_ids)], "1")
 
     def forget(self):
-        super().forget()
+        result = super().forget()
         with self.registry.cursor() as cr:
             cr.execute("DELETE FROM res_partner WHERE id = ANY(%s)", [self.partner_ids])
+        return result
 
     def run_pool(self, **options):
         odoo = ["-d", self.registry.db_name, "--addons-path", ",".join(config["addons_path"]), "--data-dir",

@@ -202,11 +202,8 @@ class TestWriteBackEvents(BillingCase):
         self.hours(8)
         move = self.bill(self.order, post=False)
         self.env.cr.flush()
-        try:
-            with self.env.cr.savepoint():
-                move.action_post()
-                raise RuntimeError("the bank is on fire")
-        except RuntimeError:
-            pass
+        with self.assertRaises(RuntimeError), self.env.cr.savepoint():
+            move.action_post()
+            raise RuntimeError("the bank is on fire")
         self.assertEqual(self.told(), [])
         self.assertEqual(move.state, "draft")

@@ -60,7 +60,8 @@ class PsaEntry(models.Model):
     description = fields.Char(readonly=True)
     quantity = fields.Float(digits=QUANTITY_DIGITS, readonly=True)
     uom_id = fields.Many2one("uom.uom", "Unit", readonly=True, ondelete="restrict")
-    rate = fields.Float(digits=RATE_DIGITS, readonly=True, aggregator=None, help="Price of one hour or unit, before tax.")
+    rate = fields.Float(
+        digits=RATE_DIGITS, readonly=True, aggregator=None, help="Price of one hour or unit, before tax.")
     rate_id = fields.Many2one("psa.rate", "Rate Row", index="btree_not_null", readonly=True, ondelete="set null")
     amount = fields.Monetary(readonly=True, help="Before tax, in the contract's currency, rounded once.")
     currency_id = fields.Many2one("res.currency", required=True, readonly=True, ondelete="restrict")
@@ -81,19 +82,19 @@ class PsaEntry(models.Model):
     analytic_line_id = fields.Many2one("account.analytic.line", "Timesheet", readonly=True, ondelete="set null")
     milestone_id = fields.Many2one("project.milestone", readonly=True, ondelete="set null")
     expense_id = fields.Many2one("hr.expense", readonly=True, ondelete="set null")
-    fee_line_id = fields.Many2one("sale.order.line", "Fee Line", readonly=True, ondelete="set null")
+    fee_line_id = fields.Many2one("sale.order.line", readonly=True, ondelete="set null")
 
     exception_id = fields.Many2one("psa.exception", index="btree_not_null", readonly=True, ondelete="set null")
     risk_amount = fields.Monetary(
         "Money at Risk", currency_field="company_currency_id", readonly=True, help="In the company's currency."
     )
-    company_currency_id = fields.Many2one(related="company_id.currency_id", string="Company Currency")
+    company_currency_id = fields.Many2one(related="company_id.currency_id")
     source_amount = fields.Monetary(
         currency_field="source_currency_id", readonly=True, help="What the source would bill. Evidence only."
     )
     source_currency_id = fields.Many2one("res.currency", readonly=True, ondelete="restrict")
     message_id = fields.Many2one(
-        "psa.message", "Message", index="btree_not_null", readonly=True, ondelete="set null", help="What said so last."
+        "psa.message", index="btree_not_null", readonly=True, ondelete="set null", help="What said so last."
     )
 
     # A change that came after billing.

@@ -36,7 +36,7 @@ class PsaRate(models.Model):
         "res.partner", "Customer", index="btree_not_null", ondelete="cascade", help="A rate for all its contracts."
     )
     employee_id = fields.Many2one("hr.employee", "Person", index="btree_not_null", ondelete="restrict")
-    role_id = fields.Many2one("psa.role", "Role", index="btree_not_null", ondelete="restrict", check_company=True)
+    role_id = fields.Many2one("psa.role", index="btree_not_null", ondelete="restrict", check_company=True)
     amount = fields.Float(
         "Rate per Hour", digits=RATE_DIGITS, required=True, aggregator=None, help="Before tax."
     )

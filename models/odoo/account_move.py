@@ -45,8 +45,9 @@ class AccountMove(models.Model):
 
     def _compute_payment_state(self):
         # Only notes who changed: the status is worked out and sent once, at the end of the transaction.
-        super()._compute_payment_state()
+        result = super()._compute_payment_state()
         self._psa_queue_status()
+        return result
 
     def write(self, vals):
         if "currency_id" in vals and any(

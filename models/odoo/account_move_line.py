@@ -21,9 +21,10 @@ class AccountMoveLine(models.Model):
 
     def _copy_data_extend_business_fields(self, values):
         """Let the lines of a credit note, or of the invoice that replaces one, know where they come from."""
-        super()._copy_data_extend_business_fields(values)
+        result = super()._copy_data_extend_business_fields(values)
         if self.sale_line_ids.order_id.filtered("psa_contract"):
             values["psa_origin_line_id"] = self.id
+        return result
 
     def write(self, vals):
         changed = [name for name in _LEDGER_FIELDS if name in vals]

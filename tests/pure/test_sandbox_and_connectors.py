@@ -49,7 +49,7 @@ class Reader:
     def stream(self, code):
         return next((owner, spec) for owner in self.owners for spec in owner.streams if spec.code == code)
 
-    def read(self, code, cursor=None, page_size=500, backfill=False):
+    def read_all(self, code, cursor=None, page_size=500, backfill=False):
         """Return ``(records, cursor)`` of a whole run of a stream."""
         owner, spec = self.stream(code)
         found, cursor, new_run = [], cursor or {}, True
@@ -108,13 +108,13 @@ def test_the_connection_test_finds_nothing_wrong(sandbox):
 def test_every_stream_reads_each_record_once(sandbox, page_size):
     reader = Reader(sandbox)
     for code, expected in counts(sandbox).items():
-        records, _cursor = reader.read(code, page_size=page_size)
+        records, _cursor = reader.read_all(code, page_size=page_size)
         assert (code, len(records), len({record.external_id for record in records})) == (code, expected, expected)
 
 
 def test_days_of_all_timecards_are_the_manifest_s(sandbox):
     reader = Reader(sandbox)
-    records, _cursor = reader.read("timecard")
+    records, _cursor = reader.read_all("timecard")
     parts = reader.parts("timecard", records)
     assert len(parts) == sandbox.manifest["time"]["days"]
     assert len({part.external_id for part in parts}) == len(parts)
@@ -125,15 +125,15 @@ def test_stumbles_on_the_way_lose_and_invent_nothing(sandbox):
     sandbox.faults.add("expired_token", path="query", skip=1)
     sandbox.faults.add("duplicate_rows", path="/query", skip=2)
     sandbox.faults.add("reordered_page", path="/query", skip=3)
-    records, _cursor = reader.read("timecard", page_size=200)
+    records, _cursor = reader.read_all("timecard", page_size=200)
     assert {record.external_id for record in records} == set(sandbox.app.store.table("pse__Timecard__c").rows)
 
 
 def test_a_back_fill_over_bulk_jobs_reads_the_same(sandbox):
     reader = Reader(sandbox)
     reader.session.settings["bulk_threshold"] = "100"
-    plain, _cursor = reader.read("timecard")
-    bulk, _cursor = reader.read("timecard", backfill=True)
+    plain, _cursor = reader.read_all("timecard")
+    bulk, _cursor = reader.read_all("timecard", backfill=True)
     assert {record.external_id for record in bulk} == {record.external_id for record in plain}
     assert any("/jobs/query" in entry["target"] for entry in sandbox.log())
     assert len(reader.parts("timecard", bulk)) == sandbox.manifest["time"]["days"]
@@ -141,14 +141,14 @@ def test_a_back_fill_over_bulk_jobs_reads_the_same(sandbox):
 
 def test_the_second_act_comes_through(sandbox):
     reader = Reader(sandbox)
-    cursors = {code: reader.read(code)[1] for code in ("account", "timecard")}
+    cursors = {code: reader.read_all(code)[1] for code in ("account", "timecard")}
     expected = sandbox.manifest["second_act"]
     sandbox.advance()
     reader = Reader(sandbox)
-    accounts, _cursor = reader.read("account", cursors["account"])
+    accounts, _cursor = reader.read_all("account", cursors["account"])
     assert [(record.operation, record.external_id, record.raw["winner"]) for record in accounts] == [
         ("merge", item["loser"], item["winner"]) for item in expected["merge"]["items"]]
-    changed, _cursor = reader.read("timecard", cursors["timecard"])
+    changed, _cursor = reader.read_all("timecard", cursors["timecard"])
     gone = {record.external_id for record in changed if record.operation == "delete"}
     assert gone == {item["split"] for item in expected["delete_after_billing"]["items"]}
     assert {record.external_id for record in changed} - gone == {
