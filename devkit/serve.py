@@ -75,6 +75,8 @@ def odoo_server(run, log, extra=(), environment=None):
     :yield: the process, once Odoo answers
     """
     record = clone_folder() / "server.json"
+    if log:
+        log.unlink(missing_ok=True)
     command = [*run.command("", *extra), *(["--logfile", str(log)] if log else [])]
     process = start(command, env=run.environment() | (environment or {}), stdin=subprocess.DEVNULL)
     try:

@@ -159,9 +159,10 @@ def run_in_odoo(selection, shards, interactive):
     addon = addons_link() / ADDON
     paths = [addon / path for path in selection.odoo]
 
+    databases = [fresh_copy(running, f"test{index}", template) for index in range(shards)]
+
     def shard(index):
-        purpose = f"test{index}"
-        run = OdooRun(running, fresh_copy(running, purpose, template), purpose, clone_data())
+        run = OdooRun(running, databases[index], f"test{index}", clone_data())
         return run_pytest(f"odoo {index + 1}", [
             "-c", addon / "pyproject.toml", "--rootdir", addon, "--ignore", addon / "tests/pure",
             "--odoo-config", run.config(), "--odoo-database", run.database, "--odoo-http",

@@ -1,5 +1,6 @@
 # pylint: disable=invalid-commit  # a worker commits after each batch
 import logging
+import random
 import time
 from datetime import timedelta
 
@@ -29,6 +30,7 @@ CONFLICTS = (SerializationFailure, DeadlockDetected, LockNotAvailable, RaceLost)
 STAND_BY_SECONDS = 10  # how long a worker waits for what another one has locked
 LINGER_SECONDS = 0.3  # before a run ends it looks once more: a sender may have been about to commit
 LOOK_AGAIN_SECONDS = 0.25
+SETTLE_ATTEMPTS = 10  # then the sweep does it
 
 
 class PsaLane(models.AbstractModel):
@@ -263,15 +265,19 @@ class PsaLane(models.AbstractModel):
         """
         if not bound and not awaited:
             return
-        keys = set(bound)
-        if awaited:
-            keys |= {record_key(connection.id, *reference)
-                     for reference in self.env["psa.binding"]._resolve(connection, awaited)}
-        try:
-            self.env["psa.message"]._release(keys)
-            self.env.cr.commit()
-        except CONFLICTS:
-            self.env.cr.rollback()  # somebody else has just released them; the sweep would find the rest
+        for attempt in range(SETTLE_ATTEMPTS):
+            keys = set(bound)
+            if awaited:
+                keys |= {record_key(connection.id, *reference)
+                         for reference in self.env["psa.binding"]._resolve(connection, awaited)}
+            try:
+                self.env["psa.message"]._release(keys)
+                self.env.cr.commit()
+                return
+            except CONFLICTS:  # somebody else has just released some of them: look for the rest
+                self.env.cr.rollback()
+                time.sleep(random.uniform(0, 0.1) * attempt)
+        _logger.info("Lane: what waits for %s keys is left to the sweep", len(keys))
 
     @api.model
     def _cron_sweep(self):
