@@ -88,7 +88,7 @@ class PsaEntry(models.Model):
     risk_amount = fields.Monetary(
         "Money at Risk", currency_field="company_currency_id", readonly=True, help="In the company's currency."
     )
-    company_currency_id = fields.Many2one(related="company_id.currency_id")
+    company_currency_id = fields.Many2one(related="company_id.currency_id", string="Company Currency")
     source_amount = fields.Monetary(
         currency_field="source_currency_id", readonly=True, help="What the source would bill. Evidence only."
     )
