@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 from devkit import database
-from devkit.say import say
+from devkit.say import Problem, say
 
 from . import throughput, volume, worst_case
-from .rig import Rig, work_folder
+from .rig import Figure, Rig, work_folder
 
 CONTRACTS, PEOPLE, COUNT = 10, 40, 5000
 
@@ -34,7 +34,11 @@ def run(server, rival_packages, only=()):
         for name, take in FIGURES.items():
             if not only or name in only:
                 say(f"{name}:")
-                take(rig, hub, rival, days)
+                try:
+                    take(rig, hub, rival, days)
+                except Problem as problem:  # the other figures are still worth taking
+                    say(str(problem))
+                    rig.record(Figure(f"{name}_not_taken", 1, "", 0, higher=False))
         for name in (hub, rival):
             rig.drop(name)
     return list(rig.records.values())
