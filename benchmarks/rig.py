@@ -132,6 +132,8 @@ class Rig:
         serving = Serving(process, f"http://127.0.0.1:{port}", log)
         try:
             serving.wait()
+            # what was queued before the server ran woke nobody: do not wait for the workers' next look
+            self.query("postgres", "SELECT pg_notify('cron_trigger', %s)", name)
             yield serving
         finally:
             serving.stop()

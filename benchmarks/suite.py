@@ -57,11 +57,11 @@ def timecards():
 
 FIGURES = {
     "pipeline": throughput.pipeline,
-    "queue": throughput.queue,
     "webhook": throughput.webhook,
     "claim": volume.claim,
     "backfill": volume.backfill,
     "kill": worst_case.kill,
     "race": worst_case.race,
     "neutralized": worst_case.neutralized,
+    "queue": throughput.queue,
 }

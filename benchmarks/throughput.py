@@ -38,7 +38,7 @@ def pipeline(rig, hub, rival, days):
 def queue(rig, hub, rival, days):
     """Empty messages: what the queue itself costs, at one commit a message and in batches."""
     single, batch, theirs = [], [], []
-    for _round in range(3):
+    for _round in range(2):
         for rates, size in ((single, 1), (batch, 500)):
             copy = rig.copy(hub, "noop")
             count = NOOPS if size == 1 else NOOPS * 5
@@ -67,7 +67,7 @@ def webhook(rig, hub, rival, days):
             "webhook": {**hook, "events": 1},
             "insert": {"path": "/psa_bench/insert"},
             "nothing": {"path": "/psa_bench/nothing"},
-        }, clients=4, seconds=6, rounds=5)
+        }, clients=4, seconds=6, rounds=3)
         sizes = request_rates(rig, server.url, {
             "one": {**hook, "events": 1}, "hundred": {**hook, "events": 100},
         }, clients=1, seconds=6, rounds=3)
