@@ -121,6 +121,6 @@ def machine_words():
                               check=False, timeout=60, env=dict(os.environ, PIP_DISABLE_PIP_VERSION_CHECK="1")).stdout
     for url in re.findall(r"https?://[^\s'\"]+", settings):
         name = urllib.parse.urlsplit(url).hostname
-        if name and name not in ("pypi.org", "localhost"):
+        if name and name != "localhost":
             words.add(name)
     return words
