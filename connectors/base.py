@@ -272,7 +272,11 @@ class Session:
 
 
 class Connector:
-    """Base of every vendor. Class attributes are its declaration; see ``docs/connectors``."""
+    """Base of every vendor. Class attributes are its declaration; see ``docs/connectors``.
+
+    What raises ``NotImplementedError`` here is the interface: a vendor implements what its declaration calls for (a
+    webhook, an outbound spec, an interactive login), and the engine calls nothing else.
+    """
 
     code = ""
     label = ""

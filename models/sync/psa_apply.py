@@ -42,7 +42,7 @@ class PsaApply(models.AbstractModel):
 
         :raise PsaApplyError: an item cannot be applied
         """
-        raise NotImplementedError
+        raise NotImplementedError  # each canonical type has its own handler; there is no sensible default
 
     def _delete(self, items):
         """The source deleted the records of ``items`` (all bound). By default the Odoo record stays as it is."""
