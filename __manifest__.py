@@ -33,6 +33,7 @@
         "data/ir_cron.xml",
         "data/ir_cron_link.xml",
         "data/exception_causes.xml",
+        "data/exception_causes_billing.xml",
         "data/billing_products.xml",
         "views/psa_hub_menus.xml",
         "views/psa_dashboard_views.xml",

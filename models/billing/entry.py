@@ -6,7 +6,17 @@ RATE_DIGITS = (16, 6)
 # Hours and units are kept to six decimals; the column is numeric, so that sums in the database are exact.
 QUANTITY_DIGITS = (16, 6)
 
-KINDS = [("time", "Time"), ("expense", "Expense"), ("milestone", "Milestone"), ("fee", "Fee")]
+KINDS = [
+    ("time", "Time"),
+    ("expense", "Expense"),
+    ("milestone", "Milestone"),
+    ("fee", "Fixed Fee"),
+    ("progress", "Progress"),
+    ("recurring", "Recurring Fee"),
+    ("retainer", "Retainer"),
+    ("pass_through", "Pass-through Cost"),
+    ("adjustment", "Price Difference"),
+]
 STATES = [
     ("waiting", "Waiting for Approval"),
     ("approved", "Approved"),
@@ -21,11 +31,24 @@ REASONS = [
     ("missing_rate", "No rate for this person or role on that date"),
     ("no_line", "The contract has no line that can bill it"),
     ("currency_mismatch", "Its currency is not the contract's"),
+    ("missing_exchange_rate", "No exchange rate on the date that the contract names"),
+    ("cap_reached", "Over what the contract allows to bill"),
+    ("po_missing", "The customer's order number is missing"),
+    ("po_expired", "The customer's order has expired"),
+    ("acceptance_missing", "The customer has not accepted it yet"),
+    ("evidence_missing", "The signed acceptance is not attached yet"),
+    ("expense_policy", "Outside the expense policy of the contract"),
+    ("receipt_missing", "The receipt is missing"),
+    ("bill_not_in", "The vendor's bill is not posted yet"),
+    ("retainer_empty", "The retainer is used up"),
+    ("late_arrival", "Arrived after its period was closed"),
     ("not_billable", "Not billable at the source"),
     ("source_excluded", "The source excludes it from billing"),
     ("source_billed", "Invoiced already according to the source"),
     ("project_excluded", "Its project is excluded from billing"),
     ("covered", "Covered by the fee of its contract line"),
+    ("drawn", "Paid by the retainer"),
+    ("written_off", "Written off"),
     ("waived", "Waived by a person"),
     ("rejected", "Approval was withdrawn at the source"),
     ("deleted", "Deleted at the source"),
@@ -35,7 +58,8 @@ REASONS = [
 class PsaEntry(models.Model):
     """A billable event: hours, an expense, a milestone or a fee, priced by its contract.
 
-    ``quantity`` and ``amount`` are what is approved; ``allocated_*`` what stands on invoices (draft ones included,
+    ``gross_*`` is its worth by the contract; what a write-down, a retainer, a cap or a difference billed before takes
+    off leads to ``quantity`` and ``amount``, which are what is approved; ``allocated_*`` what stands on invoices (draft ones included,
     posted credits deducted). The database keeps allocated between zero and approved, whatever the sign.
     A change after billing does not touch them: it is kept as pending until an invoice is credited or a person accepts.
     """
@@ -58,12 +82,33 @@ class PsaEntry(models.Model):
     employee_id = fields.Many2one("hr.employee", "Person", readonly=True, ondelete="restrict")
     role_id = fields.Many2one("psa.role", readonly=True, ondelete="restrict")
     description = fields.Char(readonly=True)
+    narrative = fields.Text(
+        help="What the customer reads instead of the description; kept when the source sends the record again.")
+    source_quantity = fields.Float(
+        "Quantity at the Source", digits=QUANTITY_DIGITS, readonly=True, help="Before the contract's rounding.")
+    gross_quantity = fields.Float(
+        digits=QUANTITY_DIGITS, readonly=True, help="As the contract counts it, before anything is taken off.")
     quantity = fields.Float(digits=QUANTITY_DIGITS, readonly=True)
     uom_id = fields.Many2one("uom.uom", "Unit", readonly=True, ondelete="restrict")
     rate = fields.Float(
         digits=RATE_DIGITS, readonly=True, aggregator=None, help="Price of one hour or unit, before tax.")
     rate_id = fields.Many2one("psa.rate", "Rate Row", index="btree_not_null", readonly=True, ondelete="set null")
-    amount = fields.Monetary(readonly=True, help="Before tax, in the contract's currency, rounded once.")
+    agreed_amount = fields.Float(
+        digits=RATE_DIGITS, readonly=True, aggregator=None,
+        help="What the source states for something that is not hours, in the source's currency.",
+    )
+    gross_amount = fields.Monetary(
+        "Worth", readonly=True, help="By the contract, before anything is taken off.")
+    written_down_amount = fields.Monetary("Written Down", readonly=True)
+    drawn_quantity = fields.Float(
+        digits=QUANTITY_DIGITS, readonly=True, help="Hours that a retainer pays for.")
+    drawn_amount = fields.Monetary("Paid by Retainer", readonly=True)
+    over_cap_quantity = fields.Float(digits=QUANTITY_DIGITS, readonly=True)
+    over_cap_amount = fields.Monetary("Over the Cap", readonly=True)
+    adjusted_amount = fields.Monetary(
+        "Billed as Difference", readonly=True, help="The part of the worth that price differences bill.")
+    amount = fields.Monetary(
+        readonly=True, help="To be billed: before tax, in the contract's currency, rounded once.")
     currency_id = fields.Many2one("res.currency", required=True, readonly=True, ondelete="restrict")
     state = fields.Selection(STATES, required=True, readonly=True, default="waiting")
     reason = fields.Selection(REASONS, "Why Not Billed", readonly=True)
@@ -123,6 +168,13 @@ class PsaEntry(models.Model):
             COALESCE(allocated_amount, 0) BETWEEN LEAST(COALESCE(amount, 0), 0) AND GREATEST(COALESCE(amount, 0), 0)
         )""",
         "More would be billed, or credited, than is approved (amount).",
+    )
+    _worth_law = models.Constraint(
+        """CHECK (
+            COALESCE(amount, 0) = COALESCE(gross_amount, 0) - COALESCE(written_down_amount, 0)
+                - COALESCE(drawn_amount, 0) - COALESCE(over_cap_amount, 0) - COALESCE(adjusted_amount, 0)
+        )""",
+        "What is to be billed is not the worth less what was taken off.",
     )
     _quantity_law = models.Constraint(
         """CHECK (

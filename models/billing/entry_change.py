@@ -4,7 +4,7 @@ from decimal import Decimal
 from odoo import models
 from odoo.exceptions import AccessError, UserError
 
-from .entry_sync import HELD_CAUSES, HUSH, SOURCE_FIELDS
+from .entry_kinds import HUSH, SOURCE_FIELDS, UNPRICED
 from .pricing import decimal_of, plain
 
 _CAUSES = {
@@ -56,7 +56,7 @@ class PsaEntry(models.Model):
             exception = exceptions[spec["cause"], spec["subject_key"]]
             released |= entry.exception_id - exception
             quantity, amount = _effective(row)
-            if row["reason"] in HELD_CAUSES:
+            if row["reason"] in UNPRICED:
                 quantity = row["quantity"]
             entry.write({
                 "pending_change": change,
@@ -81,7 +81,7 @@ class PsaEntry(models.Model):
             row["order_id"] == self.order_id.id
             and quantity == decimal_of(self.quantity)
             and amount == decimal_of(self.amount)
-            and row["reason"] not in HELD_CAUSES
+            and row["reason"] not in UNPRICED
         )
         return None if same else "changed"
 
@@ -100,7 +100,7 @@ class PsaEntry(models.Model):
     def _pending_exception(self, row, change):
         quantity, amount = _effective(row)
         difference = amount - decimal_of(self.amount)
-        if row["reason"] in HELD_CAUSES:
+        if row["reason"] in UNPRICED:
             text = self.env._(
                 "%(entry)s of %(customer)s changed after %(amount)s of it was billed, and its new price is not known: "
                 "%(reason)s",
@@ -161,6 +161,7 @@ class PsaEntry(models.Model):
     def _take_over(self, row):
         """Become ``row``: entry and timesheet, in step."""
         self.write(self._values(row, {}, self.env.cr.now().replace(microsecond=0)))
+        self._after_store([row])
         self._follow_source_record(row)
         self._mark_proposals()
 
@@ -208,7 +209,7 @@ class PsaEntry(models.Model):
         for kind, of_kind in entries.grouped("kind").items():
             for row in of_kind._pending_rows(kind):
                 entry = row["entry"]
-                if row["reason"] in HELD_CAUSES:
+                if row["reason"] in UNPRICED:
                     raise UserError(self.env._(
                         "%s has no price yet: solve that first.", entry.display_name))
                 if entry._fits(row):
@@ -234,7 +235,7 @@ class PsaEntry(models.Model):
         if row["deleted"]:
             timesheet.unlink()
             return
-        hours = float(row["quantity"])
+        hours = float(row["source_quantity"])
         if timesheet.unit_amount != hours or timesheet.date != row["work_date"]:
             timesheet.write({"unit_amount": hours, "date": row["work_date"]})
         timesheet.timesheet_invoice_id = invoice
@@ -270,7 +271,7 @@ def _spec_of(row):
         **{name: row[name] for name in _IDS},
         "currency_id": row["source_currency_id"],
         "work_date": row["work_date"].isoformat(),
-        "quantity": plain(row["quantity"]),
+        "quantity": plain(row["source_quantity"]),
         "fixed_amount": None if row["fixed"] is None else plain(row["fixed"]),
         "source_amount": row["source_amount"],
         "description": row["description"],

@@ -3,7 +3,7 @@ from odoo.exceptions import AccessError
 from odoo.fields import Domain
 
 from .bulk import insert_rows
-from .entry_sync import HUSH
+from .entry_kinds import HUSH
 from .pricing import decimal_of, plain
 from .proposal import OPEN_STATES
 

@@ -3,7 +3,7 @@ from odoo.exceptions import AccessError, UserError
 from odoo.fields import Command
 from odoo.tools import SQL, format_date
 
-from .entry_sync import HUSH
+from .entry_kinds import HUSH
 
 
 class PsaProposal(models.Model):

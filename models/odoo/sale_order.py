@@ -28,6 +28,8 @@ class SaleOrder(models.Model):
     )
     psa_status_sequence = fields.Integer(readonly=True, copy=False, default=0)
     psa_status_hash = fields.Char(readonly=True, copy=False)
+    psa_line_ids = fields.One2many(
+        "sale.order.line", "order_id", "Billing Lines", domain=[("display_type", "=", False)], copy=False)
     psa_entry_ids = fields.One2many("psa.entry", "order_id", "Billable Entries")
     psa_proposal_ids = fields.One2many("psa.proposal", "order_id", "Billing Proposals")
     psa_entry_count = fields.Integer("Entries", compute="_compute_psa_amounts")

@@ -4,7 +4,13 @@ BILLING_METHODS = [
     ("time_material", "Time and Materials"),
     ("fixed_fee", "Fixed Fee"),
     ("milestone", "Milestone"),
+    ("progress", "Progress (Percent Complete)"),
+    ("recurring", "Recurring Fee"),
+    ("retainer", "Retainer"),
+    ("prepaid", "Prepaid Hours"),
     ("expense", "Expenses"),
+    ("pass_through", "Pass-through Costs"),
+    ("adjustment", "Price Differences"),
 ]
 
 
@@ -14,11 +20,24 @@ class SaleOrderLine(models.Model):
     psa_billing_method = fields.Selection(
         BILLING_METHODS,
         "Billing Method",
-        help="How PSA Hub bills this line: hours at a rate, a fee at once, a fee per milestone, or expenses.",
+        help="What makes PSA Hub bill this line: hours at a rate, a fee at once, by milestone, progress or period, a "
+        "retainer or hours paid beforehand, expenses, subcontractors, or differences of an amendment.",
     )
     psa_role_id = fields.Many2one(
         "psa.role", "Role Sold", check_company=True, help="Time of this role is billed on this line."
     )
+
+    def action_psa_terms(self):
+        """Open how this line is billed, in a dialog."""
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.env._("Billing Terms"),
+            "res_model": self._name,
+            "res_id": self.id,
+            "views": [(self.env.ref("psa_hub.sale_order_line_view_form_psa_terms").id, "form")],
+            "target": "new",
+        }
 
     @api.model
     def _psa_ensure_expense_lines(self, orders):
