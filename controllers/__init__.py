@@ -1,3 +1,4 @@
+from . import evidence
 from . import monitoring
 from . import oauth
 from . import webhook

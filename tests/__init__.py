@@ -1,3 +1,4 @@
+from . import test_evidence
 from . import test_exception
 from . import test_exception_holders
 from . import test_access

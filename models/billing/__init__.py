@@ -14,3 +14,4 @@ from . import proposal_line
 from . import proposal_build
 from . import proposal_price
 from . import proposal_invoice
+from . import evidence

@@ -5,3 +5,4 @@ from . import exception_banner
 from . import record_pages
 from . import dashboard
 from . import holder_rights
+from . import drill

@@ -8,3 +8,7 @@ class ResCompany(models.Model):
         "Preparer May Approve",
         help="For firms with one person in finance: who prepared a billing proposal may approve it as well.",
     )
+    psa_evidence_in_portal = fields.Boolean(
+        "Evidence in the Portal", default=True,
+        help="Customers may download the evidence pack beside their invoice.",
+    )
