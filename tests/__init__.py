@@ -1,4 +1,5 @@
 from . import test_evidence
+from . import test_intercompany
 from . import test_exception
 from . import test_exception_holders
 from . import test_access

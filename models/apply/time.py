@@ -35,9 +35,10 @@ class PsaApplyTime(models.AbstractModel):
     # === PREPARE === #
     def _prepare(self, items):
         share_prefetch(items)
-        for item in items:
-            if item.ok and not self._is_void(item):
-                self._check(item)
+        checked = [item for item in items if item.ok and not self._is_void(item)]
+        lent = self._lent(checked)
+        for item in checked:
+            self._check(item, lent)
 
     def _risk(self, items):
         for item in items:
@@ -48,14 +49,32 @@ class PsaApplyTime(models.AbstractModel):
         """True when nothing of the record is left: zero hours, or sent back by the approver."""
         return not item.values["hours"] or is_rejected(item.values)
 
-    def _check(self, item):
-        """Hold what cannot be booked; every sentence says who, what and how to mend it."""
+    def _company_of(self, item):
+        project = item.parents["project"]
+        return project.psa_contract_id.company_id or project.company_id or item.company
+
+    def _lent(self, items):
+        """Return those of ``items`` whose person another company of the group lends at a known price; one query."""
+        foreign = [item for item in items if item.parents["resource"].company_id != self._company_of(item)]
+        terms = self.env["psa.transfer.price"]._find([
+            (item.parents["resource"].company_id.id, self._company_of(item).id,
+             self.env["psa.apply.time.place"]._role(item).id, item.values["work_date"])
+            for item in foreign
+        ])
+        return {item for item, found in zip(foreign, terms, strict=True) if found and item.parents[
+            "project"].psa_contract_id}
+
+    def _check(self, item, lent):
+        """Hold what cannot be booked; every sentence says who, what and how to mend it.
+
+        :param lent: items whose person another company lends
+        """
         source = item.values
         project = item.parents["project"]
         employee = item.parents["resource"]
         order = project.psa_contract_id
-        company = order.company_id or project.company_id or item.company
-        if employee.company_id != company:
+        company = self._company_of(item)
+        if employee.company_id != company and item not in lent:
             item.hold(
                 "wrong_entity",
                 wrong_entity_text(self.env, project, company, employee), key=entity_key(project), company=company,

@@ -15,3 +15,5 @@ from . import proposal_build
 from . import proposal_price
 from . import proposal_invoice
 from . import evidence
+from . import transfer_price
+from . import lending

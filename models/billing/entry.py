@@ -42,6 +42,7 @@ REASONS = [
     ("bill_not_in", "The vendor's bill is not posted yet"),
     ("retainer_empty", "The retainer is used up"),
     ("late_arrival", "Arrived after its period was closed"),
+    ("wrong_entity", "Done by another company's people without a transfer price"),
     ("not_billable", "Not billable at the source"),
     ("source_excluded", "The source excludes it from billing"),
     ("source_billed", "Invoiced already according to the source"),

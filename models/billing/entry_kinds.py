@@ -28,6 +28,7 @@ HELD_CAUSES = {
     "bill_not_in": "vendor_bill_missing",
     "retainer_empty": "retainer_empty",
     "late_arrival": "late_arrival",
+    "wrong_entity": "wrong_entity",
 }
 # Of those: what leaves even the price unknown.
 UNPRICED = ("missing_rate", "no_line", "currency_mismatch", "missing_exchange_rate")
