@@ -42,5 +42,6 @@ from . import test_workers
 from . import test_source_echo
 from . import test_link_workers
 from . import test_lane
+from . import test_ledger_machine
 from . import test_ledger_properties
 from . import test_billing_access
