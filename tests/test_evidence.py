@@ -162,7 +162,9 @@ class TestEvidencePortal(HttpCase, BillingCase):
 class TestPackNames(BillingCase):
 
     def test_names_of_files_cannot_leave_the_pack(self):
-        for name, safe in [("../../etc/passwd", "passwd"), ("C:\\a\\b.pdf", "b.pdf"), ("..", "file"), ("a:b?.pdf", "a_b_.pdf")]:
+        for name, safe in [
+            ("../../etc/passwd", "passwd"), ("C:\\a\\b.pdf", "b.pdf"), ("..", "file"), ("a:b?.pdf", "a_b_.pdf"),
+        ]:
             self.assertEqual(safe_name(name), safe)
         pack = build_pack(InvoiceFacts("INV/1", [("Customer", "X")], [], files=[("x.pdf", b"1"), ("x.pdf", b"2")]))
         self.assertEqual(check_pack(pack), [])

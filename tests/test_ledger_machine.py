@@ -9,7 +9,14 @@ from decimal import Decimal
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from odoo.exceptions import UserError
 from odoo.tests import tagged
@@ -21,7 +28,8 @@ RUNS = int(os.environ.get("PSA_MACHINE_RUNS", "300"))
 STEPS = 12
 # Longer histories are rare in a sample; each run is a savepoint that is rolled back.
 PATIENT = settings(
-    max_examples=RUNS, stateful_step_count=STEPS, deadline=None, database=None, derandomize="PSA_MACHINE_RUNS" not in os.environ,
+    max_examples=RUNS, stateful_step_count=STEPS, deadline=None, database=None,
+    derandomize="PSA_MACHINE_RUNS" not in os.environ,
     suppress_health_check=list(HealthCheck), report_multiple_bugs=False, print_blob=True)
 HOURS = st.sampled_from([Decimal("0.25"), Decimal("0.1"), Decimal("1.5"), Decimal("7.25"), Decimal(8), Decimal("-0.5")])
 WHICH = st.integers(0, 4)
@@ -48,7 +56,8 @@ LAWS = {
     "never more credited than invoiced, per invoice line": """
         SELECT COALESCE(a.origin_line_id, a.move_line_id), a.entry_id FROM psa_allocation a
           JOIN psa_entry entry ON entry.id = a.entry_id AND entry.order_id = %(order)s
-         WHERE (a.kind = 'invoice' AND a.state IN ('draft', 'posted')) OR (a.kind = 'credit' AND a.state = 'posted')
+         WHERE (a.kind = 'invoice' AND a.state IN ('draft', 'posted'))
+            OR (a.kind = 'credit' AND a.state = 'posted')
       GROUP BY 1, 2, entry.amount
         HAVING SUM(a.amount) * SIGN(entry.amount) < 0""",
     "revenue in the general ledger is what the allocations say": """
@@ -64,12 +73,14 @@ LAWS = {
         SELECT id FROM psa_entry WHERE order_id = %(order)s AND allocated_amount <> 0
            AND state <> 'approved' AND pending_change IS NULL""",
     "a timesheet names an invoice exactly while its entry stands on one": """
-        SELECT entry.id FROM psa_entry entry JOIN account_analytic_line timesheet ON timesheet.id = entry.analytic_line_id
+        SELECT entry.id FROM psa_entry entry
+          JOIN account_analytic_line timesheet ON timesheet.id = entry.analytic_line_id
          WHERE entry.order_id = %(order)s AND (timesheet.timesheet_invoice_id IS NOT NULL)
             <> (COALESCE(entry.allocated_amount, 0) <> 0 OR COALESCE(entry.allocated_quantity, 0) <> 0)""",
     "worth less deductions is what is to be billed": """
-        SELECT id FROM psa_entry WHERE order_id = %(order)s AND amount <> gross_amount - COALESCE(written_down_amount, 0)
-           - COALESCE(drawn_amount, 0) - COALESCE(over_cap_amount, 0) - COALESCE(adjusted_amount, 0)""",
+        SELECT id FROM psa_entry WHERE order_id = %(order)s
+           AND amount <> gross_amount - COALESCE(written_down_amount, 0) - COALESCE(drawn_amount, 0)
+           - COALESCE(over_cap_amount, 0) - COALESCE(adjusted_amount, 0)""",
 }
 
 
@@ -219,7 +230,8 @@ class ContractMachine(RuleBasedStateMachine):
         if proposal:
             proposal.action_refresh()
         lines = proposal.line_ids.filtered(lambda line: line.decision in ("in", "carried"))
-        self.case.assertEqual(sum((Decimal(str(line.amount)) for line in lines), Decimal(0)), left, "offered once, all of it")
+        offered = sum((Decimal(str(line.amount)) for line in lines), Decimal(0))
+        self.case.assertEqual(offered, left, "offered once, all of it")
         self.case.assertEqual(len(lines.entry_id), len(lines))
 
     # === HELPERS === #
@@ -228,7 +240,8 @@ class ContractMachine(RuleBasedStateMachine):
 
     def moves(self, state, move_type="out_invoice"):
         return self.case.env["account.move"].search([
-            ("state", "=", state), ("move_type", "=", move_type), ("company_id", "=", self.case.company.id)], order="id")
+            ("state", "=", state), ("move_type", "=", move_type), ("company_id", "=", self.case.company.id),
+        ], order="id")
 
     def resend(self, which, **changes):
         """The source sends the record again, changed or not."""

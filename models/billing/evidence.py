@@ -10,8 +10,10 @@ from .evidence_pack import InvoiceFacts, build_pack, check_pack
 from .pricing import plain
 
 # The order in which a clerk recomputes an amount; other words come before the last three.
-_TRACE_ORDER = ("rule", "step", "source", "hours", "rate", "scope", "tried", "valid_from", "valid_to", "exact", "currency",
-                "rounding", "steps", "amount", "left")
+_TRACE_ORDER = (
+    "rule", "step", "source", "hours", "rate", "scope", "tried", "valid_from", "valid_to", "exact", "currency", "rounding",
+    "steps", "amount", "left",
+)
 
 
 class PsaEvidence(models.Model):
@@ -206,7 +208,8 @@ class PsaEvidence(models.Model):
     def _files(self, entries):
         """Return ``[(name, bytes)]`` of the receipts of expenses and the papers of milestones."""
         found = []
-        for model_name, ids in (("hr.expense", entries.expense_id.ids), ("project.milestone", entries.milestone_id.ids)):
+        papers = (("hr.expense", entries.expense_id.ids), ("project.milestone", entries.milestone_id.ids))
+        for model_name, ids in papers:
             for attachment in self.env["ir.attachment"].sudo().search(
                     [("res_model", "=", model_name), ("res_id", "in", ids)], order="id") if ids else ():
                 if attachment.raw:

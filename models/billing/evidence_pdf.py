@@ -27,7 +27,8 @@ for _name, _file in ((_FONT, "Roboto-Regular.ttf"), (_FONT_BOLD, "Roboto-Bold.tt
     pdfmetrics.registerFont(TTFont(_name, file_path(f"web/static/fonts/google/Roboto/{_file}")))
 _TEXT = ParagraphStyle("text", fontName=_FONT, fontSize=8, leading=10, textColor=_INK)
 _TITLE = ParagraphStyle("title", _TEXT, fontName=_FONT_BOLD, fontSize=18, leading=22, spaceAfter=4 * mm)
-_HEAD = ParagraphStyle("head", _TEXT, fontName=_FONT_BOLD, fontSize=11, leading=14, spaceBefore=5 * mm, spaceAfter=2 * mm)
+_HEAD = ParagraphStyle(
+    "head", _TEXT, fontName=_FONT_BOLD, fontSize=11, leading=14, spaceBefore=5 * mm, spaceAfter=2 * mm)
 _SMALL = ParagraphStyle("small", _TEXT, fontSize=7, leading=8.5, textColor=_FAINT)
 _RIGHT = ParagraphStyle("right", _TEXT, alignment=2)
 _BOLD = ParagraphStyle("bold", _TEXT, fontName=_FONT_BOLD)

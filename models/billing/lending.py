@@ -6,7 +6,6 @@ from odoo.exceptions import UserError
 from odoo.fields import Command
 
 from .entry import QUANTITY_DIGITS
-from .entry_decide import ZERO
 from .presentation import group_sum, line_figures
 from .pricing import decimal_of, plain, round_amount
 
@@ -154,8 +153,7 @@ class PsaLending(models.Model):
         lines = []
         for (employee, rate), lendings in groups.items():
             hours, amount = group_sum((lending.quantity, lending.amount) for lending in lendings)
-            quantity, price = line_figures(
-                hours, Decimal(rate), amount, currency, digits=digits, globally=True) if hours or amount else (ZERO, ZERO)
+            quantity, price = line_figures(hours, Decimal(rate), amount, currency, digits=digits, globally=True)
             lines.append({
                 "product_id": self.env.ref("psa_hub.product_intercompany").id,
                 "product_uom_id": self.env.ref("uom.product_uom_hour").id,
@@ -200,7 +198,6 @@ class PsaEntry(models.Model):
 
     def _hold_by_terms(self, rows):
         """Hold time of another company's people where no transfer price says what they cost."""
-        super()._hold_by_terms(rows)
         employees = {
             employee.id: employee.company_id.id
             for employee in self.env["hr.employee"].sudo().browse(
@@ -217,6 +214,7 @@ class PsaEntry(models.Model):
         for row, terms in zip(lent, found, strict=True):
             if not terms:
                 row["state"], row["reason"] = "held", "wrong_entity"
+        return super()._hold_by_terms([row for row in rows if row["state"] == "approved"])
 
     def _held_wrong_entity(self, row):
         employee = self.env["hr.employee"].sudo().browse(row["employee_id"])

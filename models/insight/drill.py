@@ -5,7 +5,6 @@ from odoo.fields import Domain
 from ..billing.entry_kinds import SOURCE_FIELDS
 
 
-
 class PsaEntry(models.Model):
     """Ways through: from an entry back to what said so, and on to invoice and payment."""
 

@@ -14,12 +14,13 @@ class AccountMove(models.Model):
             move.psa_lending_count = counts.get(move._origin, 0)
 
     def _psa_follow(self):
-        super()._psa_follow()
+        result = super()._psa_follow()
         invoices = self.sudo().filtered(
             lambda move: move.move_type == "out_invoice" and move.psa_allocation_ids)
         Lending = self.env["psa.lending"].sudo()
         Lending._charge(invoices.filtered(lambda move: move.state == "posted"))
         Lending._undo(invoices.filtered(lambda move: move.state != "posted"))
+        return result
 
     def action_psa_lendings(self):
         """Show the hours of other companies' people on this invoice, with invoice and bill between the companies."""
