@@ -146,8 +146,7 @@ def bill(env, firm):
     """Bill May: proposals of all contracts, submitted where nothing holds them, approved and posted."""
     finance = acts.user_env(env, "finance")
     contracts = finance["sale.order"].search([("company_id", "=", firm.company.id), ("psa_contract", "=", True)])
-    proposals = finance["psa.proposal"]._create_proposals(*MAY, contracts)
-    return proposals
+    return finance["psa.proposal"]._create_proposals(*MAY, contracts)
 
 
 def _company(env):

@@ -11,8 +11,8 @@ from .pricing import plain
 
 # The order in which a clerk recomputes an amount; other words come before the last three.
 _TRACE_ORDER = (
-    "rule", "step", "source", "hours", "rate", "scope", "tried", "valid_from", "valid_to", "exact", "currency", "rounding",
-    "steps", "amount", "left",
+    "rule", "step", "source", "hours", "rate", "scope", "tried", "valid_from", "valid_to", "exact", "currency",
+    "rounding", "steps", "amount", "left",
 )
 
 
