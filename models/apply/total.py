@@ -8,6 +8,7 @@ from odoo import api, fields, models
 from odoo.tools import SQL, ormcache
 
 from ..sync.psa_lane import CONFLICTS
+from ..sync.worker import Alone
 
 _logger = logging.getLogger(__name__)
 
@@ -59,14 +60,15 @@ class PsaApplyTotal(models.Model):
 
     @api.model
     def _catch_up(self):
-        """Compute the sums that are behind, in transactions of its own. What another worker has in hand is left to it.
+        """Compute the sums that are behind, in a transaction of its own.
 
         :return: number of records
         """
         for attempt in range(ATTEMPTS):
             try:
-                count = self._compute_behind()
-                self.env.cr.commit()
+                with Alone(self.env.cr, "psa_hub.catch_up"):
+                    count = self._compute_behind()
+                    self.env.cr.commit()
                 return count
             except CONFLICTS:
                 self.env.cr.rollback()
@@ -79,7 +81,7 @@ class PsaApplyTotal(models.Model):
         for model_name, record_id in self.env.execute_query(SQL(
                 """
                 DELETE FROM psa_apply_total WHERE id IN (SELECT id FROM psa_apply_total FOR UPDATE SKIP LOCKED)
-                RETURNING res_model, res_id
+             RETURNING res_model, res_id
                 """)):
             ids_by_model.setdefault(model_name, set()).add(record_id)
         total = 0

@@ -112,19 +112,18 @@ class Worker:
         self.careful = max(self.careful - 1, 0)
 
     def alone(self):
-        return _Alone(self.cr, bool(self.careful))
+        return Alone(self.cr, "psa_hub.drain", bool(self.careful))
 
 
-class _Alone:
-    """Work beside no other worker that had a conflict: they take turns instead of undoing each other's batches.
+class Alone:
+    """Work beside no other worker that wants to be alone with this: they take turns instead of undoing each other's work.
 
     The lock belongs to the session and is taken in a transaction of its own, so that the claim's snapshot is younger.
     """
 
-    KEY = SQL("hashtext('psa_hub.drain')")
-
-    def __init__(self, cr, wanted):
+    def __init__(self, cr, purpose, wanted=True):
         self.cr = cr
+        self.key = SQL("hashtext(%s)", purpose)
         self.wanted = wanted
         self.held = False
 
@@ -132,7 +131,7 @@ class _Alone:
         if self.wanted:
             try:
                 self.cr.execute(SQL("SET LOCAL lock_timeout = '20s'"))
-                self.cr.execute(SQL("SELECT pg_advisory_lock(%s)", self.KEY))
+                self.cr.execute(SQL("SELECT pg_advisory_lock(%s)", self.key))
                 self.held = True
                 self.cr.commit()
             except LockNotAvailable:
@@ -142,5 +141,5 @@ class _Alone:
         if self.held and not isinstance(exc_value, psycopg2.InterfaceError):
             if exc_type:
                 self.cr.rollback()  # an aborted transaction could not release it
-            self.cr.execute(SQL("SELECT pg_advisory_unlock(%s)", self.KEY))
+            self.cr.execute(SQL("SELECT pg_advisory_unlock(%s)", self.key))
             self.cr.commit()
