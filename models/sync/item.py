@@ -166,8 +166,8 @@ class Claim:
     :ivar company: ``res.company`` of the connection
     """
 
-    __slots__ = ("message", "connection", "company", "stream", "id", "object_type", "external_id", "source_version", "operation",
-                 "payload", "origin", "attempt_count", "exception_id", "items", "outcome", "mapping_id",
+    __slots__ = ("message", "connection", "company", "stream", "id", "object_type", "external_id", "source_version",
+                 "operation", "payload", "origin", "attempt_count", "exception_id", "items", "outcome", "mapping_id",
                  "sequence")
 
     def __init__(self, message, connection, company, row):

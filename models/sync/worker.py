@@ -116,7 +116,7 @@ class Worker:
 
 
 class Alone:
-    """Work beside no other worker that wants to be alone with this: they take turns instead of undoing each other's work.
+    """Work beside no other worker that wants to be alone: they take turns instead of undoing each other's work.
 
     The lock belongs to the session and is taken in a transaction of its own, so that the claim's snapshot is younger.
     """
