@@ -12,6 +12,7 @@ GROUPS = ("auditor", "operator", "reviewer", "approver", "mapper", "administrato
 # the groups that it implies have. "-" is nothing at all. A new model has to be entered here.
 MATRIX = {
     "psa.allocation": {"auditor": "r"},
+    "psa.apply.total": {"auditor": "r"},
     "psa.apply.turn": {"auditor": "r"},
     "psa.assignment": {"auditor": "r", "mapper": "rwcu"},
     "psa.audit": {"auditor": "r"},
@@ -52,7 +53,7 @@ IMPLIED = {
 OPERATIONS = {"r": "read", "w": "write", "c": "create", "u": "unlink"}
 
 # Models without a company: they belong to a row that has one, or are the same for all.
-WITHOUT_COMPANY = {"psa.exception.cause", "psa.apply.turn"}
+WITHOUT_COMPANY = {"psa.exception.cause", "psa.apply.total", "psa.apply.turn"}
 
 # Public methods that change nothing, or show what the user may see anyway.
 HARMLESS = {

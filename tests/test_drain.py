@@ -5,6 +5,7 @@ from odoo.exceptions import UserError
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
+from ..models.sync.worker import Turn
 from .engine_case import BulkHandler, EngineCase, PsaApplyError
 
 
@@ -273,14 +274,15 @@ class TestDrain(EngineCase):
     def test_a_batch_is_a_fixed_number_of_queries(self):
         """Ten times the messages, the same number of queries."""
         counts = []
+        turn = Turn(self.connection)
         for size in (30, 300):
             self.master()
             self.receive("hour", *(self.hour(f"H{size}-{number}") for number in range(size)))
-            self.env["psa.lane"]._run_batch("transaction", self.connection, 1)  # warm caches
+            self.env["psa.lane"]._run_batch("transaction", turn, 1)  # warm caches
             self.env.cr.commit()
             self.patch(type(self.env["psa.apply"]), "_handler", lambda model, _type: BulkHandler(model.env, [], {}))
             before = self.env.cr.sql_log_count
-            self.env["psa.lane"]._run_batch("transaction", self.connection, 300)
+            self.env["psa.lane"]._run_batch("transaction", turn, 300)
             counts.append(self.env.cr.sql_log_count - before)
         self.assertEqual(self.states("hour"), {("done", False): 330})
         self.assertLessEqual(counts[1], counts[0] + 2, "one more INSERT for each 100 partners is the handler's")

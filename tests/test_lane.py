@@ -1,11 +1,15 @@
 # pylint: disable=invalid-commit  # what is tested commits; in tests a commit is a savepoint
+import contextlib
 from datetime import timedelta
 from unittest.mock import patch
+
+from psycopg2 import OperationalError
 
 from odoo import fields
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
+from ..models.sync import worker
 from ..models.sync.attempts import pause
 from ..models.sync.drain import finish
 from .engine_case import EngineCase
@@ -60,10 +64,35 @@ class TestLane(EngineCase):
             calls.append((processed, values.get("remaining")))
             return 0 if sum(done for done, _left in calls) == 2 else 5
 
-        with patch.object(Cron, "_commit_progress", commit_progress):
+        with patch.object(Cron, "_commit_progress", commit_progress), patch.object(worker, "REPORT_SECONDS", 0):
             self.assertEqual(self.drain(), 2)
         self.assertEqual(calls, [(0, None), (1, 1), (1, 1)], "what is left is said to be left")
         self.assertEqual(self.states(), {("done", False): 2, ("pending", False): 2})
+
+    def test_progress_is_told_twice_a_second_and_before_an_error(self):
+        """A small batch does not pay for a commit more; what was done counts although the run fails."""
+        self.connection.batch_size = 1
+        self.receive("account", *(self.account(f"A{number}") for number in range(4)))
+        Cron, Lane = type(self.env["ir.cron"]), type(self.env["psa.lane"])
+        original, calls = Lane._drain_batch, []
+
+        def drain_batch(lane, *args):
+            if self.messages(state="done"):
+                raise OperationalError("the database goes away")
+            return original(lane, *args)
+
+        def commit_progress(model, processed=0, **values):
+            calls.append((processed, values.get("remaining")))
+            return 5
+
+        with patch.object(Cron, "_commit_progress", commit_progress):
+            with patch.object(Lane, "_drain_batch", drain_batch), contextlib.suppress(OperationalError):
+                self.drain()
+                self.fail("the run goes on without its database")
+            self.assertEqual(calls, [(0, None), (1, 1)])
+            calls.clear()
+            self.drain()
+        self.assertEqual((calls[0], calls[-1], sum(done for done, _left in calls)), ((0, None), (3, 0), 3))
 
     def test_a_full_batch_calls_the_other_worker(self):
         self.connection.batch_size = 5
@@ -82,7 +111,8 @@ class TestLane(EngineCase):
         self.receive("account", *(self.account(f"A{number}") for number in range(6)))
         self.streams = {stream.code: stream for stream in other.stream_ids}
         self.receive("account", *(self.account(f"B{number}") for number in range(2)))
-        self.drain()
+        with patch.object(worker, "TURN_SECONDS", 0):
+            self.drain()
         self.assertEqual([ids[0][0] for _what, ids in self.log], ["A", "B", "A", "A"])
 
     # === TROUBLE === #

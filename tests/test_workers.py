@@ -16,6 +16,7 @@ from odoo.tools import SQL, config, mute_logger
 
 from ..connectors import base
 from ..models.sync.psa_apply import PsaApply
+from ..models.sync.worker import Turn
 from .engine_case import EngineConnector, PartnerHandler
 from .fake_connector import registered
 
@@ -179,12 +180,12 @@ class TestRaces(WorkerCase):
                 parent, child = f"P{parent_commits_first}", f"C{parent_commits_first}"
                 mother, daughter = self.other(), self.other()
                 self.receive((parent, "1", {"Name": "Parent"}))
-                connection = mother["psa.connection"].browse(self.connection.id)
+                turn = Turn(mother["psa.connection"].browse(self.connection.id))
                 mother.cr.commit()
-                binding = self.handlers(mother)._run_batch("master", connection)
+                binding = self.handlers(mother)._run_batch("master", turn)
                 self.receive((child, "1", {"Name": "Child", "ParentId": parent}))
                 daughter.cr.commit()
-                waiting = self.handlers(daughter)._run_batch("master", connection.with_env(daughter))
+                waiting = self.handlers(daughter)._run_batch("master", turn)
                 bound, awaited = binding.settlement(), waiting.settlement()
                 self.assertEqual(waiting.claims[0].outcome.state, "waiting")
                 for env, settlement in ((mother, bound), (daughter, awaited))[::1 if parent_commits_first else -1]:

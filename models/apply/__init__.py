@@ -1,4 +1,5 @@
 from . import turn
+from . import total
 from . import role
 from . import assignment
 from . import contract_terms

@@ -126,10 +126,11 @@ class PsaApplyTime(models.AbstractModel):
         lines = self.env["psa.apply.time.place"]._places(items)
         values = {item: self._timesheet_values(item, company, *lines[item]) for item in items}
         new = [item for item in items if not item.record]
-        created = self.env["account.analytic.line"]._psa_create([values[item] for item in new])
-        timesheets = dict(zip(new, created, strict=True))
         known = [item for item in items if item.record]
-        self._change(known, values)
+        with self._without_sums(known, lines.values()):
+            created = self.env["account.analytic.line"]._psa_create([values[item] for item in new])
+            self._change(known, values)
+        timesheets = dict(zip(new, created, strict=True))
         timesheets.update((item, item.record) for item in known)
         tell_billing(self.env, "time", [
             self._entry_spec(item, timesheet, *lines[item])
@@ -137,6 +138,13 @@ class PsaApplyTime(models.AbstractModel):
         ])
         for item, timesheet in timesheets.items():
             item.done(timesheet)
+
+    def _without_sums(self, known, places):
+        """Put off the sums of where timesheets are and where they go to, so that workers do not meet there."""
+        timesheets = self.env["account.analytic.line"].union(*(item.record for item in known))
+        order_lines = timesheets.so_line.union(*(order_line for order_line, _task, _role in places))
+        tasks = timesheets.task_id.union(*(task for _order_line, task, _role in places))
+        return self.env["psa.apply.total"]._put_off(tasks, order_lines, order_lines.order_id)
 
     def _start_over(self, items):
         """Give time that moved to an archived employee a new timesheet: Odoo lets no existing one follow."""

@@ -66,7 +66,7 @@ class PsaApplyTimePlace(models.AbstractModel):
             tasks[task.project_id.id, task.sale_line_id.id, task.name] = task
         lacking = sorted(keys - set(tasks))
         if lacking:
-            self.env["psa.apply.turn"]._take({f"task:{project_id}" for project_id, _line_id, _name in lacking})
+            self.env["psa.apply.turn"]._take({f"task:{':'.join(map(str, key))}" for key in lacking})
             projects = {project.id: project for project in self.env["project.project"].browse(
                 {project_id for project_id, _line_id, _name in lacking})}
             made = self.env["project.task"].create([

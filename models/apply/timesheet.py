@@ -1,5 +1,16 @@
 from odoo import api, models
 
+#: What the checks and the cost of an hour of a timesheet depend on.
+_CASE = ("project_id", "task_id", "employee_id", "company_id", "so_line")
+
+
+class _Bulk:
+    """What one bulk create has looked up already."""
+
+    def __init__(self):
+        self.accounts = {}
+        self.checked = set()
+
 
 class AccountAnalyticLine(models.Model):
     """Bulk creation of timesheets: what Odoo would look up for each line is looked up once for each distinct case."""
@@ -16,7 +27,7 @@ class AccountAnalyticLine(models.Model):
         if not vals_list:
             return self.browse()
         self._psa_fill_costs(vals_list)
-        created = self.with_context(active_test=False, psa_analytic_accounts={}).create(vals_list)
+        created = self.with_context(active_test=False, psa_bulk=_Bulk()).create(vals_list)
         return created.with_env(self.env)
 
     @api.model
@@ -37,20 +48,41 @@ class AccountAnalyticLine(models.Model):
 
     def _timesheet_preprocess_get_accounts(self, vals):
         """EXTENDS hr_timesheet: within one bulk create remember the accounts of a project and order line."""
-        known = self.env.context.get("psa_analytic_accounts")
-        if known is None:
+        bulk = self.env.context.get("psa_bulk")
+        if bulk is None:
             return super()._timesheet_preprocess_get_accounts(vals)
         key = (vals.get("project_id"), vals.get("so_line"), vals.get("company_id"))
-        if key not in known:
-            known[key] = super()._timesheet_preprocess_get_accounts(vals)
-        return known[key]
+        if key not in bulk.accounts:
+            bulk.accounts[key] = super()._timesheet_preprocess_get_accounts(vals)
+        return bulk.accounts[key]
 
     def _timesheet_postprocess_values(self, values):
-        """EXTENDS hr_timesheet: leave out what the lines hold already."""
+        """EXTENDS hr_timesheet: leave out what the lines hold already.
+
+        Within one bulk create Odoo checks one line of each distinct case; when it comes to the cost that is filled in
+        already, it would for the others.
+        """
+        bulk = self.env.context.get("psa_bulk")
+        if bulk is None:
+            return super()._timesheet_postprocess_values(values)
+        case = tuple(values.get(name) for name in _CASE)
+        if case in bulk.checked:
+            return {timesheet.id: {} for timesheet in self}
         result = super()._timesheet_postprocess_values(values)
-        if self.env.context.get("psa_analytic_accounts") is None:
-            return result
         for timesheet in self:
             if result[timesheet.id].get("amount") == timesheet.amount:
                 del result[timesheet.id]["amount"]
+                bulk.checked.add(case)
         return result
+
+    def _check_company(self, fnames=None):
+        """EXTENDS base: within one bulk create check each related record once for each company."""
+        lines = self
+        if self.env.context.get("psa_bulk") is not None:
+            names = [name for name, field in self._fields.items() if field.relational and field.check_company]
+            distinct = {}
+            for line in self:
+                for name in names:
+                    distinct.setdefault((name, line.company_id, line[name]), line.id)
+            lines = self.browse(set(distinct.values()))
+        return super(AccountAnalyticLine, lines)._check_company(fnames)

@@ -64,7 +64,7 @@ class Item:
         self.claim = claim
         self.message = claim.message
         self.connection = claim.connection
-        self.company = claim.connection.company_id
+        self.company = claim.company
         self.object_type = object_type
         self.external_id = external_id
         self.canonical_type = canonical_type
@@ -161,15 +161,19 @@ class Bound:
 
 
 class Claim:
-    """One locked message and what becomes of it."""
+    """One locked message and what becomes of it.
 
-    __slots__ = ("message", "connection", "stream", "id", "object_type", "external_id", "source_version", "operation",
-                 "payload", "origin", "attempt_count", "exception_id", "items", "outcome", "mapping_id",
+    :ivar company: ``res.company`` of the connection
+    """
+
+    __slots__ = ("message", "connection", "company", "stream", "id", "object_type", "external_id", "source_version",
+                 "operation", "payload", "origin", "attempt_count", "exception_id", "items", "outcome", "mapping_id",
                  "sequence")
 
-    def __init__(self, message, connection, row):
+    def __init__(self, message, connection, company, row):
         self.message = message
         self.connection = connection
+        self.company = company
         self.id = row["id"]
         self.stream = row["stream_id"]
         self.object_type = row["object_type"]

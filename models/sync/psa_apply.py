@@ -60,6 +60,16 @@ class PsaApply(models.AbstractModel):
     def _risk(self, items):
         """Say with ``item.risk(amount, currency)`` how much money waits with each of ``items``. By default none."""
 
+    @api.model
+    def _catch_up(self):
+        """Bring up to date what handlers left behind in their batches; workers call this at the end of a run.
+
+        It commits, and must do with conflicts. What is left behind then waits for the next run.
+
+        :return: number of records
+        """
+        return 0
+
     def _owned(self, item, values):
         """Return those of ``values`` (Odoo fields of the item's existing record) that the source may write.
 

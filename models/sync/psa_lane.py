@@ -1,4 +1,5 @@
 # pylint: disable=invalid-commit  # a worker commits after each batch
+import contextlib
 import logging
 import random
 import time
@@ -13,7 +14,7 @@ from odoo.tools import SQL
 from .drain import Batch, RaceLost
 from .item import Claim, record_key
 from .wake import wake
-from .worker import Worker
+from .worker import Progress, Turn, Worker
 
 _logger = logging.getLogger(__name__)
 
@@ -88,39 +89,57 @@ class PsaLane(models.AbstractModel):
             taken up at once
         :return: number of messages that were worked on
         """
-        Cron = self.env["ir.cron"]
         worker = Worker(self.env.cr)
-        seconds = Cron._commit_progress(0)
+        progress = Progress(self.env["ir.cron"])
         idle_since = None
-        total = 0
-        while seconds:
+        while progress.time_left():
             connections = self._due_connections(lane)
             self.env.cr.commit()
             claimed = 0
             for connection in connections:
-                count, full = self._drain_batch(lane, connection, worker)
-                claimed += count
-                if full and worker.call_others():
-                    self._wake_others(lane)
-                seconds = Cron._commit_progress(count, remaining=1)
-                if not seconds:
+                claimed += self._drain_connection(lane, connection, worker, progress)
+                if not progress.time_left():
                     break
-            total += claimed
             if claimed:
                 idle_since = None
                 continue
             now = time.monotonic()
             idle_since = idle_since or now
             waiting = (stand_by if connections else LINGER_SECONDS) - (now - idle_since)
-            if waiting <= 0 or not total and not connections:
+            if waiting <= 0 or not progress.done and not connections:
                 break
             self.env.cr.commit()
             time.sleep(min(waiting, LOOK_AGAIN_SECONDS))
-        if seconds:
+        self.env["psa.apply"]._catch_up()
+        if progress.time_left():
             self._wake_later(lane)
-            Cron._commit_progress(0, remaining=0)
-        if total:
-            _logger.info("Lane %s: %s messages, %s conflicts", lane, total, worker.conflicts)
+            progress.report(remaining=0)
+        if progress.done:
+            _logger.info("Lane %s: %s messages, %s conflicts", lane, progress.done, worker.conflicts)
+        return progress.done
+
+    def _drain_connection(self, lane, connection, worker, progress):
+        """Work on one connection until its turn is over: others that are due must not wait for all of its batches.
+
+        :return: number of messages that were finished
+        """
+        turn = Turn(connection)
+        total = 0
+        full = True
+        while full and progress.time_left():
+            try:
+                count, full = self._drain_batch(lane, turn, worker)
+            except Exception:
+                with contextlib.suppress(psycopg2.Error):  # no database, no report
+                    self.env.cr.rollback()
+                    progress.report()
+                raise
+            if full and worker.call_others():
+                self._wake_others(lane)
+            progress.add(count)
+            total += count
+            if turn.is_over():
+                break
         return total
 
     @api.model
@@ -139,17 +158,15 @@ class PsaLane(models.AbstractModel):
         return self.env["psa.connection"].browse(row[0] for row in rows).filtered(
             lambda connection: connection._is_live())
 
-    def _drain_batch(self, lane, connection, worker):
+    def _drain_batch(self, lane, turn, worker):
         """Work on one batch in a transaction of its own.
 
         :return: number of messages that were finished, whether the batch was full
         """
-        connection_id = connection.id
         while True:
             with worker.alone():
                 try:
-                    connection = self.env["psa.connection"].browse(connection_id)
-                    batch = self._run_batch(lane, connection, worker.limit(connection), worker.trust_unique)
+                    batch = self._run_batch(lane, turn, worker.limit(turn.batch_size), worker.trust_unique)
                     settled = batch.settlement() if batch else None
                     self.env.flush_all()
                     self.env.cr.commit()
@@ -162,23 +179,23 @@ class PsaLane(models.AbstractModel):
                 except Exception as error:
                     self.env.cr.rollback()
                     if worker.single():
-                        return self._set_aside(lane, self.env["psa.connection"].browse(connection_id), error), False
+                        return self._set_aside(lane, turn.connection_id, error), False
                     _logger.exception("A batch of lane %s failed as a whole: its messages go one by one", lane)
                     continue
             worker.success()
             if batch is None:
                 return 0, False
-            self._settle(connection, *settled)
+            self._settle(batch.connection.with_env(self.env), *settled)
             return len(batch.claims), batch.full
 
-    def _set_aside(self, lane, connection, error):
+    def _set_aside(self, lane, connection_id, error):
         """Put the oldest message back for later, or end it: no batch can be made with it, so the rest goes on without.
 
         This is the net below the batch itself; what a handler raises never comes here.
 
         :return: number of messages
         """
-        rows = [row for row in self._claim(lane, connection.id, 1) if row["mine"]]
+        rows = [row for row in self._claim(lane, connection_id, 1) if row["mine"]]
         _logger.error("Message %s of lane %s cannot be worked on", [row["id"] for row in rows], lane, exc_info=error)
         messages = self.env["psa.message"].browse(row["id"] for row in rows)
         for message in messages:
@@ -188,21 +205,23 @@ class PsaLane(models.AbstractModel):
         return len(messages)
 
     @api.model
-    def _run_batch(self, lane, connection, limit=None, trust_unique=False):
+    def _run_batch(self, lane, turn, limit=None, trust_unique=False):
         """Claim a batch and work on it, without committing. The claim must be the transaction's first statement.
 
+        :param turn: :class:`Turn` of the connection
         :param trust_unique: a uniqueness error is a fault of the data, not a race with another transaction
         :return: :class:`Batch`, or None when nothing was claimed
         """
-        limit = limit or connection.batch_size
-        rows = self._claim(lane, connection.id, limit)
+        limit = limit or turn.batch_size
+        rows = self._claim(lane, turn.connection_id, limit)
         mine = [row for row in rows if row.pop("mine")]
         if not mine:
             return None
-        env = self._working_env(connection)
-        connection = connection.with_env(env)
+        env = self._working_env(turn)
+        connection = env["psa.connection"].browse(turn.connection_id)
+        company = env["res.company"].browse(turn.company_id)
         Message = env["psa.message"]
-        claims = [Claim(Message.browse(row["id"]), connection, row) for row in mine]
+        claims = [Claim(Message.browse(row["id"]), connection, company, row) for row in mine]
         batch = Batch(env, connection, claims, full=len(rows) >= limit, trust_unique=trust_unique)
         batch.run()
         return batch
@@ -240,13 +259,11 @@ class PsaLane(models.AbstractModel):
             """, columns=columns, lane=lane, connection=connection_id, limit=limit, quarter=max(limit // 4, 1),
             now=fields.Datetime.now()))
 
-    def _working_env(self, connection):
+    def _working_env(self, turn):
         """Return the environment that handlers work in: the connection's user, in all companies of that user."""
-        user = connection.user_id
-        company = connection.company_id
-        return self.env(user=user.id, su=True, context={
+        return self.env(user=turn.user_id, su=True, context={
             **self.env.context,
-            "allowed_company_ids": [company.id, *(user.company_ids - company).ids],
+            "allowed_company_ids": turn.company_ids,
             "tracking_disable": True,
             "mail_create_nolog": True,
             "mail_notrack": True,
@@ -281,7 +298,8 @@ class PsaLane(models.AbstractModel):
 
     @api.model
     def _cron_sweep(self):
-        """Release what waits for a record that is bound by now: the net under the races of killed workers."""
+        """Do what killed workers have left: release what waits for a bound record, catch up with what is behind."""
+        self.env["psa.apply"]._catch_up()
         self.env["psa.message"].flush_model()
         self.env["psa.binding"].flush_model()
         released = self.env.execute_query(SQL(

@@ -1,4 +1,4 @@
-from odoo import api, fields, models
+from odoo import api, fields, models, tools
 from odoo.exceptions import ValidationError
 
 from ... import connectors
@@ -101,6 +101,13 @@ class PsaStream(models.Model):
         """Return the connector or package that declares this stream."""
         self.ensure_one()
         return connectors.get(self.provider_code)
+
+    @api.model
+    @tools.ormcache("stream_id")
+    def _declaration(self, stream_id):
+        """Return ``(provider, spec)`` of a stream, which are for life: kept in memory, for every batch asks."""
+        stream = self.sudo().browse(stream_id)
+        return stream._provider(), stream._spec()
 
     def _spec(self):
         """Return the :class:`StreamSpec` or :class:`OutboundSpec` of this stream."""

@@ -14,10 +14,59 @@ from .drain import RaceLost
 
 _logger = logging.getLogger(__name__)
 
+TURN_SECONDS = 0.5  # how long a connection is worked on before the next one that is due has its turn
+REPORT_SECONDS = 0.5
 SMALLEST_BATCH = 25
 LARGEST_BATCH = 1000
 CONFLICT_LIMIT = 40  # in a row, about a minute
-EXCLUSIVE_BATCHES = 20  # after a conflict, this many batches are not worked on beside others
+EXCLUSIVE_BATCHES = 3  # after a conflict, this many batches are not worked on beside others
+
+
+class Turn:
+    """One connection's turn with a worker: what its batches need to know of it, read once for all of them.
+
+    Plain values: a commit empties the ORM's cache, and a batch of one message would spend most of its time reading them
+    again. A change of the connection is seen by its next turn.
+    """
+
+    def __init__(self, connection):
+        user, company = connection.user_id, connection.company_id
+        self.connection_id = connection.id
+        self.company_id = company.id
+        self.company_ids = [company.id, *(user.company_ids - company).ids]
+        self.user_id = user.id
+        self.batch_size = connection.batch_size
+        self.end_at = time.monotonic() + TURN_SECONDS
+
+    def is_over(self):
+        return time.monotonic() >= self.end_at
+
+
+class Progress:
+    """What the scheduled job is told, and how much of its time is left.
+
+    Telling it costs a commit of its own, which would double the price of a batch of one message.
+    """
+
+    def __init__(self, cron):
+        self.cron = cron
+        self.done = self.reported = 0
+        self.report(remaining=None)
+
+    def add(self, count):
+        self.done += count
+        if time.monotonic() >= self.report_at:
+            self.report()
+
+    def report(self, remaining=1):
+        """Commit, with the number of messages since the last report."""
+        seconds = self.cron._commit_progress(self.done - self.reported, remaining=remaining)
+        self.reported = self.done
+        now = time.monotonic()
+        self.end_at, self.report_at = now + seconds, now + REPORT_SECONDS
+
+    def time_left(self):
+        return time.monotonic() < self.end_at
 
 
 class Worker:
@@ -32,10 +81,10 @@ class Worker:
         self.others_called = False
         self.singles = 0  # messages still to be done one at a time
 
-    def limit(self, connection):
+    def limit(self, batch_size):
         if self.singles:
             return 1
-        return max(min(SMALLEST_BATCH, connection.batch_size), connection.batch_size >> self.in_a_row)
+        return max(min(SMALLEST_BATCH, batch_size), batch_size >> self.in_a_row)
 
     def call_others(self):
         first, self.others_called = not self.others_called, True
@@ -63,19 +112,18 @@ class Worker:
         self.careful = max(self.careful - 1, 0)
 
     def alone(self):
-        return _Alone(self.cr, bool(self.careful))
+        return Alone(self.cr, "psa_hub.drain", bool(self.careful))
 
 
-class _Alone:
-    """Work beside no other worker that had a conflict: they take turns instead of undoing each other's batches.
+class Alone:
+    """Work beside no other worker that wants to be alone: they take turns instead of undoing each other's work.
 
     The lock belongs to the session and is taken in a transaction of its own, so that the claim's snapshot is younger.
     """
 
-    KEY = SQL("hashtext('psa_hub.drain')")
-
-    def __init__(self, cr, wanted):
+    def __init__(self, cr, purpose, wanted=True):
         self.cr = cr
+        self.key = SQL("hashtext(%s)", purpose)
         self.wanted = wanted
         self.held = False
 
@@ -83,7 +131,7 @@ class _Alone:
         if self.wanted:
             try:
                 self.cr.execute(SQL("SET LOCAL lock_timeout = '20s'"))
-                self.cr.execute(SQL("SELECT pg_advisory_lock(%s)", self.KEY))
+                self.cr.execute(SQL("SELECT pg_advisory_lock(%s)", self.key))
                 self.held = True
                 self.cr.commit()
             except LockNotAvailable:
@@ -93,5 +141,5 @@ class _Alone:
         if self.held and not isinstance(exc_value, psycopg2.InterfaceError):
             if exc_type:
                 self.cr.rollback()  # an aborted transaction could not release it
-            self.cr.execute(SQL("SELECT pg_advisory_unlock(%s)", self.KEY))
+            self.cr.execute(SQL("SELECT pg_advisory_unlock(%s)", self.key))
             self.cr.commit()

@@ -53,12 +53,12 @@ def _insert(batch, rows):
             connection_id, create_uid, create_date, write_uid, write_date, object_type, external_id, part_of,
             canonical_type, res_model, res_id, company_id, source_version, fingerprint, applied, alias_of_id,
             deleted_at_source, message_id)
-        SELECT %s, %s, %s, %s, %s, new.*
+        SELECT %s, %s, now() AT TIME ZONE 'UTC', %s, now() AT TIME ZONE 'UTC', new.*
           FROM unnest(%s::varchar[], %s::varchar[], %s::varchar[], %s::varchar[], %s::varchar[], %s::int[], %s::int[],
                       %s::varchar[], %s::varchar[], %s::jsonb[], %s::int[], %s::bool[], %s::int[]) AS new
         """,
-        batch.connection.id, batch.env.uid, batch.env.cr.now(), batch.env.uid, batch.env.cr.now(), types, ids, owners,
-        canonical_types, models, record_ids, companies, versions, fingerprints, applied, aliases, deleted, messages))
+        batch.connection.id, batch.env.uid, batch.env.uid, types, ids, owners, canonical_types, models, record_ids,
+        companies, versions, fingerprints, applied, aliases, deleted, messages))
 
 
 def _update(batch, rows):
@@ -73,15 +73,16 @@ def _update(batch, rows):
                source_version = COALESCE(new.source_version, psa_binding.source_version),
                fingerprint = new.fingerprint, applied = new.applied,
                alias_of_id = COALESCE(new.alias_of_id, psa_binding.alias_of_id),
-               deleted_at_source = new.deleted, message_id = new.message_id, write_uid = %s, write_date = %s
+               deleted_at_source = new.deleted, message_id = new.message_id, write_uid = %s,
+               write_date = now() AT TIME ZONE 'UTC'
           FROM unnest(%s::int[], %s::varchar[], %s::int[], %s::int[], %s::varchar[], %s::varchar[], %s::jsonb[],
                       %s::int[], %s::bool[], %s::int[])
                AS new(id, res_model, res_id, company_id, source_version, fingerprint, applied, alias_of_id, deleted,
                       message_id)
          WHERE psa_binding.id = new.id
         """,
-        batch.env.uid, batch.env.cr.now(), binding_ids, models, record_ids, companies, versions, fingerprints, applied,
-        aliases, deleted, messages))
+        batch.env.uid, binding_ids, models, record_ids, companies, versions, fingerprints, applied, aliases, deleted,
+        messages))
 
 
 # === MERGES === #

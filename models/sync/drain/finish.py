@@ -85,7 +85,7 @@ def _company_risk(batch, claim):
 
 
 def _company(claim):
-    return claim.items[0].company if claim.items else claim.connection.company_id
+    return claim.items[0].company if claim.items else claim.company
 
 
 def _currency(batch, currency):

@@ -10,12 +10,11 @@ from ..mapper import field_label, fingerprint
 class _Source:
     """A stream of the batch with all that is needed to read its messages."""
 
-    def __init__(self, stream, mapping):
+    def __init__(self, stream, mapping_id):
         self.stream = stream
-        self.provider = stream._provider()
-        self.spec = stream._spec()
-        self.mapping_id = mapping.id
-        self.mapper = mapping._mapper() if mapping else None
+        self.provider, self.spec = stream._declaration(stream.id)
+        self.mapping_id = mapping_id
+        self.mapper = stream.env["psa.mapping"]._frozen_mapper(mapping_id) if mapping_id else None
         self.sequence = canonical.TYPES[self.spec.canonical_type].sequence
 
 
@@ -25,7 +24,7 @@ def read(batch):
     for claim in batch.open_claims():
         source = batch.streams[claim.stream] = sources[claim.stream]
         claim.sequence = source.sequence
-        claim.mapping_id = source.mapping_id or None
+        claim.mapping_id = source.mapping_id
         try:
             _READERS.get(claim.operation, _read_upsert)(batch, claim, source)
         except CanonicalError as error:
@@ -41,8 +40,7 @@ def read(batch):
 def _sources(batch):
     streams = batch.env["psa.stream"].browse({claim.stream for claim in batch.claims})
     active = batch.env["psa.mapping"]._active_by_stream(streams.ids)
-    mappings = batch.env["psa.mapping"].browse(active.values())
-    return {stream.id: _Source(stream, mappings.browse(active.get(stream.id))) for stream in streams}
+    return {stream.id: _Source(stream, active.get(stream.id)) for stream in streams}
 
 
 # === ONE MESSAGE === #
