@@ -121,7 +121,8 @@ def build_assets(server, template):
     under another name is of no use: each test would build its own and roll it back, ten seconds every time.
     """
     marker = templates_data() / f"{template}.assets"
-    times = digest((path, path.stat().st_mtime_ns) for path in sorted((REPO / "static").rglob("*")) if path.is_file())
+    parts = [REPO / "devkit/pregenerate.py", *(path for path in sorted((REPO / "static").rglob("*")) if path.is_file())]
+    times = digest((path, path.stat().st_mtime_ns) for path in parts)
     with lock(f"template-{template}", "it prepares the same database"):
         if not marker.is_file() or marker.read_text() != times:
             run = OdooRun(server, template, template, templates_data())
