@@ -44,7 +44,9 @@ class Outcome:
     def forgotten(self):
         """A failure when a test was chosen and no process ran it: sharing out must lose nothing."""
         left = sorted(self.chosen - self.run)
-        return Outcome(failed=1, notes=[f"{len(left)} tests were not run:", *left]) if left else Outcome()
+        if not left or self.failed:  # a run that stopped early says so itself
+            return Outcome()
+        return Outcome(failed=1, notes=[f"{len(left)} tests were chosen and not run, such as:", *left[:10]])
 
 
 @dataclass
