@@ -58,17 +58,24 @@ def pytest_runtestloop(session):
     durations = json.loads(path.read_text()) if path.is_file() else {}
     for name in longest_first({name: len(items) for name, items in groups.items()}, durations):
         if claims.take(name):
-            run_group(session, groups[name], next((items[0] for other, items in groups.items() if other != name), None))
+            run_group(session, groups[name], elsewhere(name, groups))
     return True
 
 
-def run_group(session, items, elsewhere):
-    """Run the tests of one class.
+def elsewhere(name, groups):
+    """A test outside of a group, in another file if there is one.
 
-    :param elsewhere: any test of another class: what pytest tears down after a test depends on where the next one is,
-        and which class comes next is not known before this one has ended
+    What pytest tears down after a test depends on where the next one is, and which class comes next is not known
+    before this one has ended: so a class is torn down together with its file, but not what all files share.
     """
-    for item, following in zip(items, [*items[1:], elsewhere], strict=True):
+    others = [other for other in groups if other != name]
+    others.sort(key=lambda other: other.split("::")[0] == name.split("::")[0])
+    return groups[others[0]][0] if others else None
+
+
+def run_group(session, items, after):
+    """Run the tests of one class; `after` says what stays set up, see `elsewhere`."""
+    for item, following in zip(items, [*items[1:], after], strict=True):
         session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         if session.shouldfail:
             raise session.Failed(session.shouldfail)
@@ -76,18 +83,12 @@ def run_group(session, items, elsewhere):
             raise session.Interrupted(session.shouldstop)
 
 
-@functools.cache
-def members(*arguments):
-    return inspect.getmembers(*arguments)
-
-
-@pytest.fixture(scope="session", autouse=True)
 def quick_charts():
-    """A new company's chart makes Odoo look through the Python modules of all countries, seconds every time; they do
-    not change while tests run, so what is in them is remembered."""
+    """A new company's chart makes Odoo look through the Python modules of all countries, every time anew; they do not
+    change while tests run, so what is in them is remembered."""
     ir_module = sys.modules.get("odoo.addons.account.models.ir_module")
     if ir_module:
-        ir_module.getmembers = members
+        ir_module.getmembers = functools.cache(inspect.getmembers)
 
 
 class Report:
@@ -107,9 +108,10 @@ class Report:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_call(self):
-        """What the first set-up has loaded stays: keep the garbage collector from walking through it again."""
+        """What the first set-up has loaded stays: remember it, and keep the garbage collector from walking through it again."""
         if not self.frozen:
             self.frozen = True
+            quick_charts()
             gc.collect()
             gc.freeze()
             gc.set_threshold(20_000, 20, 50)

@@ -1,5 +1,6 @@
 """The developer program's own parts that need neither network nor Odoo."""
 
+import json
 import os
 import subprocess
 import sys
@@ -88,6 +89,28 @@ def test_each_class_is_taken_once(tmp_path):
     assert sorted(chain.from_iterable(taken)) == sorted(names)
     claims.reset()
     assert claims.take(names[0])
+
+
+def test_processes_share_classes_of_the_same_and_of_other_files(tmp_path):
+    """In whatever order classes come, each is set up and torn down as usual and runs in one process only."""
+    for name in "abc":
+        (tmp_path / f"test_{name}.py").write_text("".join(
+            f"class Test{number}:\n def test_one(self): pass\n def test_two(self): pass\n" for number in range(3)))
+    (tmp_path / "pytest.ini").touch()
+    names = [f"test_{name}.py::Test{number}" for number in range(3) for name in "abc"]  # files take turns
+    (tmp_path / "durations").write_text(json.dumps({name: 100 - place for place, name in enumerate(names)}))
+    claims = Claims(tmp_path / "claims")
+    claims.reset()
+    assert claims.take(names[1])  # as if another process had it
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "devkit.pytest_plugin", "-p", "no:odoo", "--claims", claims.folder,
+         "--durations-file", tmp_path / "durations", "--report-file", tmp_path / "report"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(REPO)}, capture_output=True, text=True, timeout=120,
+        check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads((tmp_path / "report").read_text())
+    assert (report["passed"], report["failed"], len(report["chosen"])) == (16, 0, 18)
+    assert not [test for test in report["run"] if test.startswith(names[1] + "::")]
 
 
 def test_what_nobody_ran_is_a_failure():
