@@ -108,7 +108,7 @@ class Report:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_call(self):
-        """What the first set-up has loaded stays: remember it, and keep the garbage collector from walking through it again."""
+        """What the first set-up has loaded stays: keep it, and keep the garbage collector from walking through it."""
         if not self.frozen:
             self.frozen = True
             quick_charts()
