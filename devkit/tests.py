@@ -182,7 +182,11 @@ def run_in_odoo(selection, shards, interactive):
         ], environment=run.environment(), folder=addon, interactive=interactive)
 
     with ThreadPoolExecutor(shards) as pool:
-        outcomes = list(pool.map(shard, range(shards)))
+        try:
+            outcomes = list(pool.map(shard, range(shards)))
+        except BaseException:
+            child.stop_all()  # leaving the block waits for the threads, and they wait for their processes
+            raise
     return sum(outcomes, installed)
 
 
