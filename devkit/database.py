@@ -115,15 +115,21 @@ def addon_template(server):
 
 
 def build_assets(server, template):
-    """Build the web client's bundles in a template, once, so that no browser test builds them in its own copy."""
+    """Build the web client's bundles in a template, once, so that no browser test builds them in its own copy.
+
+    Odoo names a bundle by the times of its files, and those differ between checkouts of the same sources. A bundle
+    under another name is of no use: each test would build its own and roll it back, ten seconds every time.
+    """
     marker = templates_data() / f"{template}.assets"
+    parts = [REPO / "devkit/pregenerate.py", *(path for path in sorted((REPO / "static").rglob("*")) if path.is_file())]
+    times = digest((path, path.stat().st_mtime_ns) for path in parts)
     with lock(f"template-{template}", "it prepares the same database"):
-        if not marker.is_file():
+        if not marker.is_file() or marker.read_text() != times:
             run = OdooRun(server, template, template, templates_data())
             with step("building the web client's bundles"):
                 run.run_script(REPO / "devkit/pregenerate.py", log=log_folder() / "assets.log",
                                advice="The web client's bundles could not be built.")
-            marker.touch()
+            marker.write_text(times)
 
 
 def install_complaints(template):

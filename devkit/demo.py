@@ -53,14 +53,22 @@ def demo(once=False, output=None, scale="full", seed=1, port=0):
             odoo = pool.submit(odoo_source)
             python_env()
             odoo.result()
-        with sandbox(scale, seed) as vendor:
+        with ThreadPoolExecutor(1) as pool, sandbox(scale, seed) as ready:
+            database = pool.submit(prepare_database)  # while the sandbox makes its data
+            vendor = ready()
             manifest = control(vendor, "manifest")
-            running = server()
+            running, name = database.result()
             run = OdooRun(
-                running, fresh_copy(running, "demo", addon_template(running)), "demo", clone_data(),
+                running, name, "demo", clone_data(),
                 port=port or free_port(USUAL_PORT), cron_threads=max(2, cpu_count()), options={"workers": 2},
             )
             return perform(run, vendor, manifest, once, output)
+
+
+def prepare_database():
+    """A fresh copy of the template. Returns the server and the database's name."""
+    running = server()
+    return running, fresh_copy(running, "demo", addon_template(running))
 
 
 def perform(run, vendor, manifest, once, output):
@@ -108,17 +116,21 @@ def wait_for_queue(run, process, what, incoming):
 
 @contextmanager
 def sandbox(scale, seed):
-    """Run the vendors' stand-in while the block runs; yields its address."""
+    """Run the vendors' stand-in while the block runs; yields a function that waits for it and returns its address."""
     log = log_folder() / "sandbox.log"
     with log.open("w") as errors:
         process = child.start([python_env(), "-m", "sandbox", "--port", "0", "--scale", scale, "--seed", seed],
                               cwd=REPO, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True)
-    try:
+
+    def ready():
         with step("starting the vendors' sandbox"):
             line = process.stdout.readline()
         if not line.startswith("ready "):
             raise Problem(f"The sandbox did not start: see {log}.")
-        yield line.split()[1]
+        return line.split()[1]
+
+    try:
+        yield ready
     finally:
         child.stop(process)
 

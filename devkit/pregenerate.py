@@ -1,6 +1,7 @@
 """Run inside `odoo shell` on a template database: build the asset bundles that every browser test asks for."""
 
-SCRIPTS = ("web.assets_web", "web.assets_tests", "bus.websocket_worker_assets", "web_tour.automatic")
+SCRIPTS = ("web.assets_web", "web.assets_tests", "bus.websocket_worker_assets", "web_tour.automatic",
+           "web.assets_emoji")
 STYLES = ("web.assets_web", "web.assets_web_print", "web.assets_tests")
 
 for bundle in SCRIPTS:

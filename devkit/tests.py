@@ -18,6 +18,7 @@ from .postgres import server
 from .python_env import python_env
 from .run_odoo import OdooRun, cpu_count
 from .say import Problem, say
+from .sharing import Claims
 
 SELECTING = ("-k", "-m", "--lf", "--last-failed", "--ff", "--deselect", "--pdb", "--collect-only", "--co")
 INTERACTIVE = ("-s", "--pdb", "--trace", "--capture=no")
@@ -33,10 +34,19 @@ class Outcome:
     failed: int = 0
     skipped: int = 0
     notes: list = field(default_factory=list)
+    chosen: set = field(default_factory=set)
+    run: set = field(default_factory=set)
 
     def __add__(self, other):
         return Outcome(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped,
-                       self.notes + other.notes)
+                       self.notes + other.notes, self.chosen | other.chosen, self.run | other.run)
+
+    def forgotten(self):
+        """A failure when a test was chosen and no process ran it: sharing out must lose nothing."""
+        left = sorted(self.chosen - self.run)
+        if not left or self.failed:  # a run that stopped early says so itself
+            return Outcome()
+        return Outcome(failed=1, notes=[f"{len(left)} tests were chosen and not run, such as:", *left[:10]])
 
 
 @dataclass
@@ -93,7 +103,7 @@ def run_tests(arguments, long=False, shards=0):
             pool.shutdown(wait=False, cancel_futures=True)
             child.stop_all()
             raise
-    return close(total, selection)
+    return close(total + total.forgotten(), selection)
 
 
 def run_parts(selection, shards, interactive, pool):
@@ -151,7 +161,7 @@ def run_in_odoo(selection, shards, interactive):
     """Install the add-on, then run its tests in `shards` processes, each with a database of its own."""
     running = server()
     template = addon_template(running)
-    if selection.everything:
+    if selection.everything or any("tour" in argument for argument in selection.options + selection.odoo):
         build_assets(running, template)
     found = install_complaints(template)
     # An installation without a complaint in the log is a test of its own
@@ -159,6 +169,8 @@ def run_in_odoo(selection, shards, interactive):
     addon = addons_link() / ADDON
     paths = [addon / path for path in selection.odoo]
 
+    claims = Claims(clone_folder() / "claims")
+    claims.reset()
     databases = [fresh_copy(running, f"test{index}", template) for index in range(shards)]
 
     def shard(index):
@@ -166,11 +178,15 @@ def run_in_odoo(selection, shards, interactive):
         return run_pytest(f"odoo {index + 1}", [
             "-c", addon / "pyproject.toml", "--rootdir", addon, "--ignore", addon / "tests/pure",
             "--odoo-config", run.config(), "--odoo-database", run.database, "--odoo-http",
-            "--share", f"{index}/{shards}", *selection.options, *paths,
+            "--claims", claims.folder, *selection.options, *paths,
         ], environment=run.environment(), folder=addon, interactive=interactive)
 
     with ThreadPoolExecutor(shards) as pool:
-        outcomes = list(pool.map(shard, range(shards)))
+        try:
+            outcomes = list(pool.map(shard, range(shards)))
+        except BaseException:
+            child.stop_all()  # leaving the block waits for the threads, and they wait for their processes
+            raise
     return sum(outcomes, installed)
 
 
@@ -205,11 +221,11 @@ def run_pytest(name, arguments, *, environment, folder, interactive=False):
         found["failed"] = max(found["failed"], 1)
     elif code == 1:
         found["failed"] = max(found["failed"], 1)
-    return Outcome(found["passed"], found["failed"], found["skipped"], notes)
+    return Outcome(found["passed"], found["failed"], found["skipped"], notes, set(found["chosen"]), set(found["run"]))
 
 
 def remember_durations(path, seconds):
-    """Keep the seconds of each class for the next run's shares."""
+    """Keep the seconds of each class: the next run starts the longest first."""
     if not seconds:
         return
     with lock("durations"):

@@ -46,7 +46,10 @@ class BillingCase(TransactionCase):
         ])
         cls.customer = cls.env["res.partner"].create({"name": "Analytical Engines", "is_company": True})
         groups = "account.group_account_invoice,sales_team.group_sale_manager,psa_hub."
-        company = {"company_id": cls.company.id, "company_ids": [Command.set(cls.company.ids)]}
+        company = {
+            "company_id": cls.company.id, "company_ids": [Command.set(cls.company.ids)],
+            "context": {"no_reset_password": True},  # no mail to each of them, which costs as much as the user
+        }
         cls.preparer = new_test_user(cls.env, "preparer", groups + "group_operator", **company)
         cls.reviewer = new_test_user(cls.env, "reviewer", groups + "group_reviewer", **company)
         cls.approver = new_test_user(cls.env, "approver", groups + "group_approver", **company)

@@ -75,7 +75,7 @@ class AccessCase(HolderCase):
         cls.users = {
             group: new_test_user(
                 cls.env, f"access_{group}", f"psa_hub.group_{group}", company_id=cls.company.id,
-                company_ids=[(6, 0, cls.company.ids)],
+                company_ids=[(6, 0, cls.company.ids)], context={"no_reset_password": True},
             )
             for group in GROUPS
         }

@@ -171,7 +171,7 @@ class TestApplyAssignment(ApplyCase):
         self.assertTrue(self.rates())
 
     def test_queries_do_not_grow_with_the_batch(self):
-        people = [self.resource(f"P{number}") for number in range(110)]
+        people = [self.resource(f"P{number}") for number in range(50)]
 
         def queries(chunk):
             items = [self.assignment_item(f"Q{person.id}", resource=person) for person in chunk]

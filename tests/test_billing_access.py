@@ -16,7 +16,8 @@ class TestBillingAccess(BillingCase):
         super().setUpClass()
         cls.order = cls.make_contract(("time_material", 100, 150.0, {"psa_role_id": cls.consultant.id}))
         cls.make_rate(150, cls.order, role_id=cls.consultant.id)
-        company = {"company_id": cls.company.id, "company_ids": [Command.set(cls.company.ids)]}
+        company = {"company_id": cls.company.id, "company_ids": [Command.set(cls.company.ids)],
+                   "context": {"no_reset_password": True}}
         cls.auditor = new_test_user(cls.env, "auditor", "psa_hub.group_auditor", **company)
         cls.operator = new_test_user(cls.env, "operator", "psa_hub.group_operator", **company)
         cls.accountant = new_test_user(cls.env, "accountant", "account.group_account_invoice", **company)

@@ -53,12 +53,24 @@ def main(options):
         os.waitpid(pid, 0)
         return count
 
-    def start():
+    ready_reader, ready_writer = os.pipe()
+    go_reader, go_writer = os.pipe()
+
+    def wait_for_the_others():
+        """Begin together: on a busy machine the first worker could else be through before the second has a cursor."""
+        with registry.cursor() as cr:
+            cr.execute("SELECT 1")
+        os.write(ready_writer, b"r")
+        os.read(go_reader, 1)
+
+    def start(together=False):
         pid = os.fork()
         if pid:
             return pid
         try:
             random.seed()
+            if together:
+                wait_for_the_others()
             work()
         except BaseException:
             traceback.print_exc()
@@ -66,7 +78,10 @@ def main(options):
 
     dice = random.Random(options["seed"])
     began = time.monotonic()
-    workers = [start() for _number in range(options["workers"])]
+    workers = [start(together=True) for _number in range(options["workers"])]
+    for _worker in workers:
+        os.read(ready_reader, 1)
+    os.write(go_writer, b"g" * len(workers))
     kills = failures = 0
     remaining = left()
     while remaining and time.monotonic() - began < options["seconds"]:

@@ -1,15 +1,18 @@
 """The developer program's own parts that need neither network nor Odoo."""
 
+import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
 from devkit import apt, paths
-from devkit.sharing import share_out
-from devkit.tests import Selection
+from devkit.sharing import Claims, longest_first
+from devkit.tests import Outcome, Selection
 
 REPO = Path(__file__).resolve().parents[2]
 
@@ -73,14 +76,50 @@ def test_no_mirror_says_what_to_do(tmp_path):
         apt.debian_mirror(tmp_path)
 
 
-def test_shares_are_complete_disjoint_and_balanced():
-    durations = {"a": 30.0, "b": 20.0, "c": 10.0, "d": 1.0}
-    shares = share_out(list("edcba"), durations, 2)
-    assert sorted(set.union(*shares)) == list("abcde")
-    assert not set.intersection(*shares)
-    assert "a" in shares[0]
-    assert {"b", "c"} <= shares[1]
-    assert shares == share_out(list("abcde"), durations, 2)
+def test_longest_class_first_and_a_guess_for_new_ones():
+    assert longest_first({"a": 1, "b": 3, "new": 40, "c": 1}, {"a": 30.0, "b": 5.0, "c": 5.0}) == ["a", "new", "b", "c"]
+
+
+def test_each_class_is_taken_once(tmp_path):
+    claims = Claims(tmp_path / "claims")
+    claims.reset()
+    names = [f"class {number}" for number in range(300)]
+    with ThreadPoolExecutor(4) as pool:
+        taken = list(pool.map(lambda _process: [name for name in names if claims.take(name)], range(4)))
+    assert sorted(chain.from_iterable(taken)) == sorted(names)
+    claims.reset()
+    assert claims.take(names[0])
+
+
+def test_processes_share_classes_of_the_same_and_of_other_files(tmp_path):
+    """In whatever order classes come, each is set up and torn down as usual and runs in one process only."""
+    for name in "abc":
+        (tmp_path / f"test_{name}.py").write_text("".join(
+            f"class Test{number}:\n def test_one(self): pass\n def test_two(self): pass\n" for number in range(3)))
+    (tmp_path / "pytest.ini").touch()
+    names = [f"test_{name}.py::Test{number}" for number in range(3) for name in "abc"]  # files take turns
+    (tmp_path / "durations").write_text(json.dumps({name: 100 - place for place, name in enumerate(names)}))
+    claims = Claims(tmp_path / "claims")
+    claims.reset()
+    assert claims.take(names[1])  # as if another process had it
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "devkit.pytest_plugin", "-p", "no:odoo", "--claims", claims.folder,
+         "--durations-file", tmp_path / "durations", "--report-file", tmp_path / "report"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(REPO)}, capture_output=True, text=True, timeout=120,
+        check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads((tmp_path / "report").read_text())
+    assert (report["passed"], report["failed"], len(report["chosen"])) == (16, 0, 18)
+    assert not [test for test in report["run"] if test.startswith(names[1] + "::")]
+
+
+def test_what_nobody_ran_is_a_failure():
+    one, other = Outcome(passed=1, chosen={"a", "b"}, run={"a"}), Outcome(passed=1, chosen={"a", "b"}, run={"b"})
+    assert not (one + other).forgotten().failed
+    lost = (one + Outcome(chosen={"a", "b"})).forgotten()
+    assert (lost.failed, lost.notes[1:]) == (1, ["b"])
+    stopped = Outcome(failed=1, chosen={"a", "b"}, run={"a"})
+    assert not stopped.forgotten().failed
 
 
 def test_a_folder_is_built_whole_or_not_at_all(tmp_path):
