@@ -41,4 +41,5 @@ from . import test_source_echo
 from . import test_link_workers
 from . import test_lane
 from . import test_ledger_properties
+from . import test_cap
 from . import test_billing_access

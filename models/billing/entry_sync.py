@@ -170,13 +170,27 @@ class PsaEntry(models.Model):
 
         :param entries: entries; those on an invoice are left alone
         """
-        entries = entries.sudo().with_context(**HUSH).filtered(lambda entry: entry.billing_state == "to_bill")
+        entries = entries.sudo().filtered(lambda entry: entry.billing_state == "to_bill")
+        self._decide_again(entries)
+
+    def _decide_again(self, entries):
+        """Decide about entries of any kind together, so that what they share goes by the date of the work."""
+        entries = entries.sudo().with_context(**HUSH)
+        self = self.sudo().with_context(**HUSH)
+        rows = self._rows_again(entries)
+        self._decide(rows)
+        self._store(rows, None)
+
+    def _rows_again(self, entries):
+        """Return the rows of entries from what they hold. What stands on an invoice keeps its price (``frozen``)."""
+        result = []
         for kind, of_kind in entries.grouped("kind").items():
             rows = self._rows(kind, [entry._as_spec() for entry in of_kind])
             for row, entry in zip(rows, of_kind, strict=True):
                 row["entry"] = entry
-            self._decide(rows)
-            self._store(rows, SOURCE_FIELDS[kind])
+                row["frozen"] = self._is_billed(row)
+            result += rows
+        return result
 
     def action_retry(self):
         """Look again whether these can be billed now."""
