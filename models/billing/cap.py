@@ -37,7 +37,7 @@ class PsaCap(models.Model):
 
     # === FIELDS === #
     company_id = fields.Many2one(
-        related="order_id.company_id", store=True, index=True, precompute=True, string="Company")
+        related="order_id.company_id", store=True, index=True, precompute=True)
     order_id = fields.Many2one(
         "sale.order", "Contract", required=True, index=True, check_company=True, ondelete="cascade",
         domain="[('psa_contract', '=', True)]",
@@ -54,7 +54,7 @@ class PsaCap(models.Model):
         domain="[('order_id', '=', order_id), ('display_type', '=', False)]",
     )
     project_id = fields.Many2one(
-        "project.project", "Project", ondelete="restrict", index="btree_not_null", check_company=True)
+        "project.project", ondelete="restrict", index="btree_not_null", check_company=True)
     task_id = fields.Many2one(
         "project.task", ondelete="restrict", index="btree_not_null", check_company=True,
         help="Only work on this task and those below it counts; empty: the whole project.",
@@ -125,7 +125,7 @@ class PsaCap(models.Model):
 
     @api.constrains("order_line_id", "order_id")
     def _check_line(self):
-        for cap in self:
+        for cap in self.sudo():
             if cap.order_line_id and cap.order_line_id.order_id != cap.order_id:
                 raise UserError(self.env._("The contract line is not of the contract of the cap."))
 
@@ -220,6 +220,18 @@ class PsaCap(models.Model):
         Use._write_uses({
             (cap_id, row["entry"].id): use for row in rows for cap_id, use in row["cap_uses"].items()
         })
+
+    def _recount(self):
+        """Count all work anew, billed work included: what these caps cover of it has changed (a customer's share).
+
+        :raise UserError: when more is billed by the new count than a hard cap allows
+        """
+        before = self._waiting_money()
+        self._lock()
+        self.env["psa.cap.use"].sudo()._drop_unbilled(self)
+        self._count_billed()
+        self._decide_work()
+        self._tell(before)
 
     def _check_billed(self, vals):
         """Refuse hard limits below what is billed already, in plain words; only billed work is reserved now."""

@@ -98,7 +98,7 @@ class PsaCap(models.Model):
 
     # === WARNING === #
     def _warn_near_limit(self):
-        """Tell the contract's responsible once when a threshold is reached; a raised limit makes that possible again."""
+        """Tell the contract's responsible once when a threshold is reached; after a raised limit again."""
         for cap in self:
             percent = cap.used_percent
             reached = max((

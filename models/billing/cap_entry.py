@@ -29,18 +29,19 @@ class PsaEntry(models.Model):
         book.give_back({row["entry"].id for row in rows if row["entry"] and not self._is_billed(row)})
         for row in rows:
             row.update(over_cap_id=None, over_soft_cap=False)
-        super()._decide(rows)
+        result = super()._decide(rows)
         for row in rows:
             if row["over_cap_id"] and book.caps[row["over_cap_id"]].kind == "purchase_order":
                 if row["reason"] == "cap_reached":
                     row["reason"] = "po_used_up"
                 if row["held_for"] == "cap_reached":
                     row["held_for"] = "po_used_up"
+        return result
 
     def _price(self, rows):
         """What stands on an invoice keeps its price, whatever a rate says by now."""
         frozen = [row for row in rows if row.get("frozen")]
-        super()._price([row for row in rows if not row.get("frozen")])
+        result = super()._price([row for row in rows if not row.get("frozen")])
         for row in frozen:
             entry = row["entry"]
             row["gross"] = row["amount"] = decimal_of(entry.gross_amount)
@@ -49,13 +50,14 @@ class PsaEntry(models.Model):
             row["trace"] = {key: value for key, value in (entry.trace or {}).items() if key != "steps"}
             row["steps"] = [
                 step for step in (entry.trace or {}).get("steps", ()) if step["step"] in ("rounding", "days")]
+        return result
 
     def _deduct_caps(self, rows):
         """Let through what fits under every cap, in order of the work date.
 
         Billed work whose source changed comes last: its growth is for a person to accept.
         """
-        super()._deduct_caps(rows)
+        result = super()._deduct_caps(rows)
         covered = [row for row in rows if row["caps"] and row["amount"]]
         for row in sorted(covered, key=lambda row: (
             self._is_billed(row) and not row.get("frozen"), row["work_date"], row["kind"], row["source_id"]
@@ -64,6 +66,7 @@ class PsaEntry(models.Model):
                 for cap in row["caps"]:
                     cap.give_back(row["cap_book"].own(cap.id, row["entry"].id))
             self._fit_under_caps(row)
+        return result
 
     def _fit_under_caps(self, row):
         """Take off what is over a hard cap and reserve the rest."""
@@ -114,9 +117,10 @@ class PsaEntry(models.Model):
         return entries
 
     def _after_store(self, rows):
-        super()._after_store(rows)
+        result = super()._after_store(rows)
         if rows and rows[0]["cap_book"].caps:
             self.env["psa.cap.use"]._replace(rows[0]["cap_book"], rows)
+        return result
 
     def _follow_caps(self, book):
         """Give freed room to what waits, squeeze what stands in room that is gone, and warn near the limits."""
@@ -224,19 +228,22 @@ class PsaEntry(models.Model):
         return spec
 
     def _take_over(self, row):
-        super()._take_over(row)
+        result = super()._take_over(row)
         self._cap_exception()
+        return result
 
     def _clear_pending(self, row=None):
         pending = self.filtered("pending_change")
-        super()._clear_pending(row)
+        result = super()._clear_pending(row)
         pending._cap_exception()
+        return result
 
     def _settle_pending(self):
         """What a settled change gives back to a cap goes to what waits for it."""
         pending = self.sudo().filtered("pending_change")
-        super()._settle_pending()
+        result = super()._settle_pending()
         self._release_after(pending)
+        return result
 
     def action_accept_change(self):
         pending = self.sudo().filtered("pending_change")

@@ -15,9 +15,10 @@ class PsaProposal(models.Model):
 
     def _compute_totals(self):
         """What is billed in part only holds its rest."""
-        super()._compute_totals()
+        result = super()._compute_totals()
         for proposal in self.sudo():
             over = sum(
                 line.entry_id.over_cap_amount for line in proposal.line_ids if line.decision == "in")
             if over:
                 proposal.amount_held = proposal.currency_id.round(proposal.amount_held + over)
+        return result

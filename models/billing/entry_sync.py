@@ -1,4 +1,5 @@
 from odoo import api, fields, models
+from odoo.exceptions import AccessError
 
 from .bulk import insert_rows
 from .entry_kinds import HUSH, SOURCE_FIELDS
@@ -195,6 +196,8 @@ class PsaEntry(models.Model):
     def action_retry(self):
         """Look again whether these can be billed now."""
         self.check_access("read")
+        if not self.env.su and not self.env.user.has_group("psa_hub.group_operator"):
+            raise AccessError(self.env._("Only operators may check entries again."))
         self._reprice(self)
         self._settle_pending()
 
@@ -202,12 +205,24 @@ class PsaEntry(models.Model):
         """Give these up: what is on no invoice is excluded for good, what is billed stays billed as it is.
 
         :param reason: kept by the exception that is waived
+        :raise AccessError: as for the waiving of an exception over the same money
         """
+        self._check_may_waive()
         entries = self.sudo()
         unbilled = entries.filtered(lambda entry: entry.billing_state == "to_bill")
         unbilled.write({"state": "excluded", "reason": "waived"})
         self._reprice(unbilled)
         (entries - unbilled)._drop_pending()
+
+    def _check_may_waive(self):
+        """Refuse unless the user may give these up: as for an exception over the same money."""
+        self.check_access("read")
+        for company, entries in self.grouped("company_id").items():
+            self.env["psa.exception"]._check_may_waive(entries[0].display_name, sum(
+                self._to_company_currency(
+                    entry.amount + entry.over_cap_amount, entry.currency_id.id, entry.company_id.id)
+                for entry in entries
+            ), company)
 
 
 # === PLAIN HELPERS === #

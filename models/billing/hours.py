@@ -105,7 +105,7 @@ class PsaEntry(models.Model):
     _inherit = "psa.entry"
 
     def _round_quantities(self, rows):
-        super()._round_quantities(rows)
+        result = super()._round_quantities(rows)
         for row in rows:
             if row["kind"] != "time":
                 continue
@@ -125,6 +125,7 @@ class PsaEntry(models.Model):
                     "step": "days", "hours": plain(counted), "hours_per_day": plain(per_day),
                     "days": plain(quantity_of(counted / per_day)),
                 })
+        return result
 
 
 class PsaProposal(models.Model):

@@ -28,9 +28,7 @@ class PsaEntry(models.Model):
         before = {entry.id: entry.narrative for entry in self}
         result = super(PsaEntry, self.sudo()).write({"narrative": (vals["narrative"] or "").strip() or False})
         changed = self.sudo().filtered(lambda entry: entry.narrative != before[entry.id])
-        self.env["psa.proposal.line"].sudo().search([
-            ("entry_id", "in", changed.ids), ("proposal_id.state", "in", ("draft", "to_approve")),
-        ]).proposal_id.write({"editor_ids": [fields.Command.link(self.env.uid)]})
+        changed._mark_editor(self.env.user)
         self.env["psa.audit"]._log([
             {
                 "event": "entry.narrative",
@@ -43,6 +41,12 @@ class PsaEntry(models.Model):
             for entry in changed
         ])
         return result
+
+    def _mark_editor(self, user):
+        """Who changed entries of an open proposal has edited it, and does not approve it."""
+        self.env["psa.proposal.line"].sudo().search([
+            ("entry_id", "in", self.ids), ("proposal_id.state", "in", ("draft", "to_approve")),
+        ]).proposal_id.write({"editor_ids": [fields.Command.link(user.id)]})
 
 
 class PsaProposalLine(models.Model):

@@ -104,6 +104,7 @@ class SaleOrder(models.Model):
             if renewed:
                 self.env["psa.cap.use"].sudo()._drop_unbilled(cap)
                 cap.closed = True
+                cap.flush_recordset()
             if cap and not renewed:
                 if cap.reference != number:
                     cap.reference = number
@@ -121,7 +122,7 @@ class PsaEntry(models.Model):
     _inherit = "psa.entry"
 
     def _hold_by_terms(self, rows):
-        super()._hold_by_terms(rows)
+        result = super()._hold_by_terms(rows)
         for row in rows:
             if row["state"] != "approved":
                 continue
@@ -131,6 +132,7 @@ class PsaEntry(models.Model):
                 row["state"], row["reason"] = "held", "po_missing"
             elif expiry and row["work_date"] > expiry:
                 row["state"], row["reason"] = "held", "po_expired"
+        return result
 
     def _held_po_missing(self, row):
         order = self._order_of(row)

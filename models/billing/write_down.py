@@ -52,7 +52,7 @@ class PsaWriteDown(models.Model):
     mode = fields.Selection(
         [("full", "All of it (write off)"), ("percent", "A percentage"), ("amount", "An amount")],
         "Write Down", required=True, default="full")
-    amount = fields.Monetary("Amount", help="Of all entries together; spread by what each is worth.")
+    amount = fields.Monetary(help="Of all entries together; spread by what each is worth.")
     percent = fields.Float(digits=(16, 4), help="Of what each entry is still worth.")
     with_hours = fields.Boolean(
         "Hours as Well", help="The invoice shows fewer hours; otherwise it shows all of them, at a lower price.")
@@ -60,7 +60,7 @@ class PsaWriteDown(models.Model):
     comment = fields.Text()
     state = fields.Selection(STATES, required=True, readonly=True, default="draft", tracking=True, index=True)
     worth = fields.Monetary(
-        "Worth", compute="_compute_worth", help="What would be billed of these entries before this write-down.")
+        compute="_compute_worth", help="What would be billed of these entries before this write-down.")
     total = fields.Monetary("Written Down", compute="_compute_worth")
     needs_approval = fields.Boolean(readonly=True, copy=False, help="It is above the company's limit.")
     requested_by = fields.Many2one("res.users", readonly=True, copy=False)

@@ -104,7 +104,10 @@ class PsaWriteDown(models.Model):
     def _spread(self):
         """Return ``[(psa.entry, amount Decimal)]``: what each entry loses, to the cent what was asked for."""
         self.ensure_one()
-        entries, currency = self.entry_ids, self.currency_id
+        entries = self.entry_ids
+        currency = entries.currency_id[:1]
+        if not currency:
+            return []
         worths = [decimal_of(entry._worth_left()) for entry in entries]
         if self.mode == "full":
             return list(zip(entries, worths, strict=True))
@@ -157,6 +160,7 @@ class PsaWriteDown(models.Model):
         self.write({"state": "approved", "decided_by": user.id, "decided_at": fields.Datetime.now()})
         self._log("approved")
         self.env.flush_all()
+        self.line_ids.entry_id._mark_editor(self.requested_by)
         self.env["psa.entry"].sudo()._reprice(self.line_ids.entry_id)
 
     def _log(self, event):

@@ -63,10 +63,10 @@ class PsaEntry(models.Model):
 
     def _after_store(self, rows):
         """Let the write-downs tell what they take off now: their sum is always the entries'."""
-        super()._after_store(rows)
+        result = super()._after_store(rows)
         entries = self.browse([row["entry"].id for row in rows if row["had_write_downs"]])
         if not entries:
-            return
+            return result
         self.env.flush_all()
         Line = self.env["psa.write.down.line"]
         self.env.execute_query(SQL(
@@ -91,6 +91,7 @@ class PsaEntry(models.Model):
             entries.ids,
         ))
         Line.invalidate_model(["applied_amount"])
+        return result
 
     # === ACTIONS === #
     def action_write_down(self):
@@ -109,10 +110,12 @@ class PsaEntry(models.Model):
 
     def action_waive(self, reason):
         """What is billed in part because of a cap loses only what is over it."""
-        over = self.sudo().filtered(lambda entry: entry.state == "approved" and entry.over_cap_amount)
+        over = self.filtered(lambda entry: entry.state == "approved" and entry.over_cap_amount)
+        result = super(PsaEntry, self - over).action_waive(reason)
         if over:
-            self.env["psa.write.down"]._give_up_over_cap(over, reason)
-        return super(PsaEntry, self - over.with_env(self.env)).action_waive(reason)
+            over._check_may_waive()
+            self.env["psa.write.down"]._give_up_over_cap(over.sudo(), reason)
+        return result
 
 
 class PsaProposalLine(models.Model):
