@@ -44,4 +44,10 @@ from . import test_link_workers
 from . import test_lane
 from . import test_ledger_machine
 from . import test_ledger_properties
+from . import test_cap
+from . import test_cap_workers
+from . import test_write_down
+from . import test_hours
+from . import test_purchase_order
+from . import test_narrative
 from . import test_billing_access

@@ -18,11 +18,13 @@ MATRIX = {
     "psa.audit": {"auditor": "r"},
     "psa.billing.run": {"operator": "rwcu"},
     "psa.binding": {"auditor": "r", "administrator": "rwcu"},
+    "psa.cap": {"auditor": "r", "approver": "rwcu"},
+    "psa.cap.use": {"auditor": "r"},
     "psa.connection": {"auditor": "r", "administrator": "rwcu"},
     "psa.connection.gate": {"auditor": "r"},
     "psa.connection.setting": {"auditor": "r", "administrator": "rwcu"},
     "psa.credential": {"administrator": "rwcu"},
-    "psa.entry": {"auditor": "r"},
+    "psa.entry": {"auditor": "r", "reviewer": "rw"},
     "psa.exception": {"auditor": "r", "operator": "rw"},
     "psa.exception.cause": {"auditor": "r", "administrator": "rw"},
     "psa.exception.link": {"operator": "rwcu"},
@@ -41,6 +43,9 @@ MATRIX = {
     "psa.value.map": {"auditor": "r", "mapper": "rwcu"},
     "psa.webhook.counter": {"auditor": "r"},
     "psa.webhook.seen": {},
+    "psa.write.down": {"auditor": "r", "reviewer": "rwcu"},
+    "psa.write.down.line": {"auditor": "r"},
+    "psa.write.down.reason": {"auditor": "r", "administrator": "rwcu"},
 }
 IMPLIED = {
     "auditor": ("auditor",),
@@ -54,9 +59,11 @@ OPERATIONS = {"r": "read", "w": "write", "c": "create", "u": "unlink"}
 
 # Models without a company: they belong to a row that has one, or are the same for all.
 WITHOUT_COMPANY = {"psa.exception.cause", "psa.apply.total", "psa.apply.turn"}
+WITHOUT_COMPANY = {"psa.exception.cause", "psa.apply.turn", "psa.write.down.reason"}
 
 # Public methods that change nothing, or show what the user may see anyway.
 HARMLESS = {
+    ("psa.cap", "action_open_waiting"),
     ("psa.exception.cause", "action_open_exceptions"),
     ("psa.dashboard", "get_figures"),
     ("psa.proposal", "action_open_invoice"),
@@ -187,8 +194,14 @@ class TestPublicMethods(AccessCase):
             "name": "P", "order_id": order.id, "company_id": self.company.id, "partner_id": order.partner_id.id,
             "currency_id": order.currency_id.id, "period_start": "2026-05-01", "period_end": "2026-05-31",
         })
+        entries = self.make_time(order, [8])
         return {
-            "psa.entry": self.make_time(order, [8]),
+            "psa.entry": entries,
+            "psa.write.down": self.env["psa.write.down"].create({
+                "entry_ids": [(6, 0, entries.ids)], "reason_id": self.env.ref("psa_hub.write_down_reason_goodwill").id,
+            }),
+            "psa.proposal.line": self.env["psa.proposal.line"].create({
+                "proposal_id": proposal.id, "entry_id": entries.id, "decision": "in"}),
             "psa.exception": exception,
             "psa.exception.cause": exception.cause_id,
             "psa.message": messages,

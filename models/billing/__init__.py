@@ -17,3 +17,15 @@ from . import proposal_invoice
 from . import evidence
 from . import transfer_price
 from . import lending
+from . import cap
+from . import cap_use
+from . import cap_scope
+from . import cap_entry
+from . import cap_burn
+from . import cap_proposal
+from . import hours
+from . import purchase_order
+from . import write_down
+from . import write_down_decide
+from . import write_down_entry
+from . import narrative

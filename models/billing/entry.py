@@ -35,6 +35,7 @@ REASONS = [
     ("cap_reached", "Over what the contract allows to bill"),
     ("po_missing", "The customer's order number is missing"),
     ("po_expired", "The customer's order has expired"),
+    ("po_used_up", "The customer's order is used up"),
     ("acceptance_missing", "The customer has not accepted it yet"),
     ("evidence_missing", "The signed acceptance is not attached yet"),
     ("expense_policy", "Outside the expense policy of the contract"),
@@ -62,6 +63,8 @@ class PsaEntry(models.Model):
     ``gross_*`` is its worth by the contract; what a write-down, a retainer, a cap or a difference billed before takes
     off leads to ``quantity`` and ``amount``: what is approved. ``allocated_*`` is what stands on invoices (draft ones
     included, posted credits deducted). The database keeps allocated between zero and approved, whatever the sign.
+    off leads to ``quantity`` and ``amount``, which are what is approved; ``allocated_*`` what stands on invoices (draft
+    ones included, posted credits deducted). The database keeps allocated between zero and approved, whatever the sign.
     A change after billing does not touch them: it is kept as pending until an invoice is credited or a person accepts.
     """
 
@@ -214,17 +217,18 @@ class PsaEntry(models.Model):
 
         An entry without a price counts with what the source would bill.
         """
-        self.flush_model(["order_id", "state", "amount", "allocated_amount", "source_amount"])
+        self.flush_model(["order_id", "state", "amount", "allocated_amount", "source_amount", "over_cap_amount"])
         return {
             order_id: float(held)
             for order_id, held in self.env.execute_query(SQL(
                 """
-                SELECT order_id, SUM(
+                SELECT order_id, SUM(CASE WHEN state = 'approved' THEN over_cap_amount ELSE
                            COALESCE(NULLIF(amount, 0), source_amount * (source_currency_id = currency_id)::int, 0)
-                           - COALESCE(allocated_amount, 0)
+                           - COALESCE(allocated_amount, 0) END
                        )
                   FROM psa_entry
-                 WHERE order_id = ANY(%s) AND state IN ('waiting', 'held')
+                 WHERE order_id = ANY(%s)
+                   AND (state IN ('waiting', 'held') OR (state = 'approved' AND over_cap_amount <> 0))
               GROUP BY order_id
                 """,
                 list(order_ids),

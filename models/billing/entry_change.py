@@ -44,7 +44,7 @@ class PsaEntry(models.Model):
             if not change:
                 released |= entry.exception_id
                 entry._clear_pending(row)
-            elif entry.billing_state == "partly" and entry._fits(row):
+            elif entry._fits(row) and entry._may_take_over(row):
                 released |= entry.exception_id
                 entry._take_over(row)
             else:
@@ -84,6 +84,10 @@ class PsaEntry(models.Model):
             and row["reason"] not in UNPRICED
         )
         return None if same else "changed"
+
+    def _may_take_over(self, row):
+        """Tell whether a change that fits needs no person: something of the entry is still unbilled."""
+        return self.billing_state == "partly"
 
     def _fits(self, row):
         """Tell whether what is billed may stay when the entry becomes ``row``."""

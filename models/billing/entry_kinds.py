@@ -21,6 +21,7 @@ HELD_CAUSES = {
     "cap_reached": "cap_reached",
     "po_missing": "purchase_order_missing",
     "po_expired": "purchase_order_expired",
+    "po_used_up": "purchase_order_expired",
     "acceptance_missing": "acceptance_missing",
     "evidence_missing": "evidence_missing",
     "expense_policy": "expense_policy",

@@ -1,4 +1,5 @@
 from odoo import api, fields, models
+from odoo.exceptions import AccessError
 
 from .bulk import insert_rows
 from .entry_kinds import HUSH, SOURCE_FIELDS
@@ -170,17 +171,33 @@ class PsaEntry(models.Model):
 
         :param entries: entries; those on an invoice are left alone
         """
-        entries = entries.sudo().with_context(**HUSH).filtered(lambda entry: entry.billing_state == "to_bill")
+        entries = entries.sudo().filtered(lambda entry: entry.billing_state == "to_bill")
+        self._decide_again(entries)
+
+    def _decide_again(self, entries):
+        """Decide about entries of any kind together, so that what they share goes by the date of the work."""
+        entries = entries.sudo().with_context(**HUSH)
+        self = self.sudo().with_context(**HUSH)
+        rows = self._rows_again(entries)
+        self._decide(rows)
+        self._store(rows, None)
+
+    def _rows_again(self, entries):
+        """Return the rows of entries from what they hold. What stands on an invoice keeps its price (``frozen``)."""
+        result = []
         for kind, of_kind in entries.grouped("kind").items():
             rows = self._rows(kind, [entry._as_spec() for entry in of_kind])
             for row, entry in zip(rows, of_kind, strict=True):
                 row["entry"] = entry
-            self._decide(rows)
-            self._store(rows, SOURCE_FIELDS[kind])
+                row["frozen"] = self._is_billed(row)
+            result += rows
+        return result
 
     def action_retry(self):
         """Look again whether these can be billed now."""
         self.check_access("read")
+        if not self.env.su and not self.env.user.has_group("psa_hub.group_operator"):
+            raise AccessError(self.env._("Only operators may check entries again."))
         self._reprice(self)
         self._settle_pending()
 
@@ -188,12 +205,24 @@ class PsaEntry(models.Model):
         """Give these up: what is on no invoice is excluded for good, what is billed stays billed as it is.
 
         :param reason: kept by the exception that is waived
+        :raise AccessError: as for the waiving of an exception over the same money
         """
+        self._check_may_waive()
         entries = self.sudo()
         unbilled = entries.filtered(lambda entry: entry.billing_state == "to_bill")
         unbilled.write({"state": "excluded", "reason": "waived"})
         self._reprice(unbilled)
         (entries - unbilled)._drop_pending()
+
+    def _check_may_waive(self):
+        """Refuse unless the user may give these up: as for an exception over the same money."""
+        self.check_access("read")
+        for company, entries in self.grouped("company_id").items():
+            self.env["psa.exception"]._check_may_waive(entries[0].display_name, sum(
+                self._to_company_currency(
+                    entry.amount + entry.over_cap_amount, entry.currency_id.id, entry.company_id.id)
+                for entry in entries
+            ), company)
 
 
 # === PLAIN HELPERS === #

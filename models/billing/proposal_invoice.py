@@ -117,6 +117,7 @@ class PsaProposal(models.Model):
             Command.create(line["order_line"].with_context(lang=self.partner_id.lang)._prepare_invoice_line(
                 sequence=index,
                 name=self._line_name(line),
+                product_uom_id=line["unit"].id,
                 quantity=float(line["quantity"]),
                 price_unit=float(line["price"]),
                 discount=0.0,
@@ -136,7 +137,7 @@ class PsaProposal(models.Model):
         if entries[:1].kind == "fee":
             return order_line.name
         if entries[:1].kind in ("milestone", "expense"):
-            text = entries.description or entries.display_name
+            text = entries.customer_text or entries.display_name
             if entries.kind == "expense":
                 text = f"{text}, {format_date(env, entries.work_date)}"
             return f"{order_line.name}\n{text}"

@@ -17,8 +17,8 @@ class PsaProposal(models.Model):
         Time is put together by contract line, rate and role (or person, as the contract asks); a fee, a milestone and
         an expense stand alone.
 
-        :return: list of dicts: ``order_line``, ``lines`` (proposal lines), ``quantity``, ``price`` and ``amount``
-            (Decimals; quantity in the unit of the contract line, amount the sum of the entries, before tax as the
+        :return: list of dicts: ``order_line``, ``lines`` (proposal lines), ``unit``, ``quantity``, ``price`` and
+            ``amount`` (Decimals; quantity in ``unit``, amount the sum of the entries, before tax as the
             contract line's price is)
         """
         self.ensure_one()
@@ -43,7 +43,8 @@ class PsaProposal(models.Model):
         """Return one invoice line for ``lines``, or two when corrections cancel the hours but not the amount."""
         order_line = lines.order_line_id
         digits = self.env["decimal.precision"].precision_get("Product Unit")
-        factor = self._unit_factor(lines.entry_id[:1].uom_id, order_line.product_uom_id)
+        unit = self._invoice_unit(order_line, lines.entry_id)
+        factor = self._unit_factor(lines.entry_id[:1].uom_id, unit)
         quantity, amount = group_sum((line.quantity, line.amount) for line in lines)
         if amount and not round(quantity * factor, digits):
             positive = lines.filtered(lambda line: line.quantity >= 0)
@@ -59,7 +60,12 @@ class PsaProposal(models.Model):
         )
         return [{
             "order_line": order_line, "lines": lines, "quantity": figures[0], "price": figures[1], "amount": amount,
+            "unit": unit,
         }]
+
+    def _invoice_unit(self, order_line, entries):
+        """Return the unit in which an invoice line counts ``entries``: the contract line's."""
+        return order_line.product_uom_id
 
     def _unit_factor(self, from_unit, to_unit):
         """Return how many of ``to_unit`` are one ``from_unit``, as a Decimal."""

@@ -1,14 +1,108 @@
 import { Component } from "@odoo/owl";
+import { _t } from "@web/core/l10n/translation";
 import { registry } from "@web/core/registry";
 import { standardFieldProps } from "@web/views/fields/standard_field_props";
 
-/** Shows a Json value (the trace "why this amount") as nested rows of plain words. */
+const PLAIN_STEPS = ["rounding", "days", "soft_cap"];
+
+/**
+ * Shows the trace "why this amount" as a clerk would write it: what the work is worth, what is taken off and why, and
+ * what is left. Keys that it does not know follow as plain rows, so that nothing of the trace is hidden.
+ */
 export class TraceField extends Component {
     static template = "psa_hub.TraceField";
     static props = { ...standardFieldProps };
 
+    get trace() {
+        return this.props.record.data[this.props.name] || {};
+    }
+
+    /** @returns {Array<{what: string, why: string, amount: string, left: string}>} */
+    get steps() {
+        const trace = this.trace;
+        const all = trace.steps || [];
+        const rows = all.filter((step) => PLAIN_STEPS.slice(0, 2).includes(step.step)).map((step) => this.row(step));
+        if (trace.rule) {
+            rows.push({ what: _t("Worth"), why: this.calculation(trace), amount: "", left: this.money(trace.amount) });
+        }
+        rows.push(...all.filter((step) => !PLAIN_STEPS.slice(0, 2).includes(step.step)).map((step) => this.row(step)));
+        return rows;
+    }
+
+    get currency() {
+        return this.trace.currency || "";
+    }
+
+    row(step) {
+        const why = { rounding: this.rounding, days: this.days, soft_cap: this.cap, over_cap: this.cap }[step.step];
+        return {
+            what: this.titles[step.step] || this.words(step.step),
+            why: why ? why.call(this, step) : this.rest(step),
+            amount: step.amount === undefined ? "" : this.money(step.amount),
+            left: step.left === undefined ? "" : this.money(step.left),
+            danger: step.step === "over_cap",
+        };
+    }
+
+    get titles() {
+        return {
+            rounding: _t("Hours counted"),
+            days: _t("Days on the invoice"),
+            written_down: _t("Written down"),
+            drawn: _t("Paid by retainer"),
+            over_cap: _t("Over the cap"),
+            adjusted: _t("Billed as a difference"),
+            soft_cap: _t("Over a soft cap"),
+        };
+    }
+
+    rounding(step) {
+        const mode = step.mode === "up" ? _t("up") : _t("to the nearest");
+        return `${step.raw_hours} h → ${_t("%(minutes)s minutes %(mode)s", { minutes: step.minutes, mode })} → ${step.hours} h`;
+    }
+
+    days(step) {
+        return `${step.hours} h / ${step.hours_per_day} h = ${step.days}`;
+    }
+
+    cap(step) {
+        const parts = [step.cap];
+        if (step.limit !== null) {
+            parts.push(_t("%(used)s of %(limit)s used", { used: this.money(step.used), limit: this.money(step.limit) }));
+        }
+        if (step.limit_hours !== null) {
+            parts.push(_t("%(used)s h of %(limit)s h used", { used: step.used_hours, limit: step.limit_hours }));
+        }
+        return parts.join(", ");
+    }
+
+    /** What a step says besides its figures, in the order in which it says it. */
+    rest(step) {
+        return Object.entries(step)
+            .filter(([key, value]) => !["step", "amount", "left"].includes(key) && !key.endsWith("_id") && value)
+            .map(([key, value]) => (["reason", "cap"].includes(key) ? value : `${this.words(key)}: ${this.text(value)}`))
+            .join(", ");
+    }
+
+    calculation(trace) {
+        const exact = trace.exact !== trace.amount ? ` = ${trace.exact}` : "";
+        if (trace.rule === "hours_times_rate") {
+            return trace.rate === undefined ? `${trace.hours} h` : `${trace.hours} h × ${trace.rate}${exact}`;
+        }
+        return `${this.text(trace.rule)}: ${trace.exact}`;
+    }
+
+    money(text) {
+        if (text === undefined || text === null) {
+            return "";
+        }
+        const [whole, decimals = ""] = String(text).split(".");
+        return `${whole.replace(/\B(?=(\d{3})+(?!\d))/g, "\u202f")}.${decimals.padEnd(2, "0")}`.replace("-", "\u2212");
+    }
+
     get rows() {
-        return this.flatten(this.props.record.data[this.props.name], 0);
+        const { steps, ...rest } = this.trace;
+        return this.flatten(rest, 0);
     }
 
     /** @returns {Array<{key: string, label: string, value: string|undefined, depth: number}>} */
