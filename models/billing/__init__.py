@@ -14,3 +14,15 @@ from . import proposal_line
 from . import proposal_build
 from . import proposal_price
 from . import proposal_invoice
+from . import charge
+from . import charge_terms
+from . import charge_periods
+from . import progress
+from . import acceptance
+from . import retainer
+from . import retainer_move
+from . import retainer_fill
+from . import retainer_draw
+from . import retainer_offer
+from . import retainer_alert
+from . import retainer_statement
