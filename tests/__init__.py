@@ -42,3 +42,8 @@ from . import test_link_workers
 from . import test_lane
 from . import test_ledger_properties
 from . import test_billing_access
+from . import test_charge
+from . import test_progress
+from . import test_acceptance
+from . import test_retainer
+from . import test_charge_properties

@@ -8,7 +8,7 @@ class PsaRetainerOffer(models.TransientModel):
     _name = "psa.retainer.offer"
     _description = "Credit What a Retainer Pays For"
 
-    retainer_id = fields.Many2one("psa.retainer", required=True, readonly=True)
+    retainer_id = fields.Many2one("psa.retainer", required=True)
     currency_id = fields.Many2one(related="retainer_id.currency_id")
     line_ids = fields.One2many("psa.retainer.offer.line", "offer_id", "Billed Work")
     amount = fields.Monetary("To Credit", compute="_compute_amount")

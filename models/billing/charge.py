@@ -84,6 +84,7 @@ class PsaCharge(models.Model):
             [("psa_contract_id", "in", self.order_id.ids)], order="id desc").grouped("psa_contract_id")
         for kind, charges in self.grouped("kind").items():
             self.env["psa.entry"]._sync(kind, [charge._entry_spec(projects) for charge in charges])
+        self.invalidate_recordset(["entry_ids", "entry_state", "billing_state"])
 
     def _entry_spec(self, projects):
         self.ensure_one()

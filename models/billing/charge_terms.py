@@ -28,9 +28,18 @@ class SaleOrder(models.Model):
     psa_pause_ids = fields.One2many("psa.pause", "order_id", "Pauses", copy=False)
     psa_charge_ids = fields.One2many("psa.charge", "order_id", "Charges", readonly=True)
 
+    def _action_confirm(self):
+        """What is due at once is charged at once."""
+        result = super()._action_confirm()
+        self.order_line._psa_charge_again()
+        return result
+
     def write(self, vals):
         if "psa_anchor_date" not in vals:
-            return super().write(vals)
+            result = super().write(vals)
+            if vals.get("psa_contract"):
+                self.order_line._psa_charge_again()
+            return result
         lines = self.order_line.filtered(
             lambda line: line.psa_anchor == "contract" and line.psa_billing_method in PERIODIC_METHODS)
         if any(str(order.psa_anchor_date or "") != str(vals["psa_anchor_date"] or "") for order in self):
@@ -99,6 +108,12 @@ class SaleOrderLine(models.Model):
         return self.psa_interval == "once" or (self.psa_billing_method == "prepaid" and not self.psa_interval)
 
     # === CRUD === #
+    @api.model_create_multi
+    def create(self, vals_list):
+        lines = super().create(vals_list)
+        lines._psa_charge_again()
+        return lines
+
     def write(self, vals):
         grid, price = _GRID_FIELDS & set(vals), _PRICE_FIELDS & set(vals)
         if not grid and not price:
@@ -109,7 +124,7 @@ class SaleOrderLine(models.Model):
             ))._psa_check_grid_free()
         before = self.filtered(lambda line: line.psa_billing_method in PERIODIC_METHODS)
         result = super().write(vals)
-        (before | self.filtered(lambda line: line.psa_billing_method in PERIODIC_METHODS))._psa_charge_again()
+        (before | self)._psa_charge_again()
         return result
 
     def _psa_check_grid_free(self):
@@ -126,9 +141,11 @@ class SaleOrderLine(models.Model):
 
     def _psa_charge_again(self):
         """Let the charges of these lines follow their terms, in the same transaction."""
-        self.env["psa.charge"].sudo()._charge(
-            self.filtered(lambda line: line.order_id.psa_contract and line.order_id.state == "sale"),
-            fields.Date.context_today(self))
+        lines = self.filtered(lambda line: (
+            line.order_id.psa_contract and line.order_id.state == "sale"
+            and (line.psa_billing_method in PERIODIC_METHODS or line.psa_next_charge_date or line.psa_charge_ids)))
+        if lines:
+            self.env["psa.charge"].sudo()._charge(lines, fields.Date.context_today(self))
 
     # === TERMS === #
     def _psa_terms(self):
