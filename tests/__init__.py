@@ -51,3 +51,8 @@ from . import test_hours
 from . import test_purchase_order
 from . import test_narrative
 from . import test_billing_access
+from . import test_charge
+from . import test_progress
+from . import test_acceptance
+from . import test_retainer
+from . import test_charge_properties

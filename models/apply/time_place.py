@@ -28,7 +28,7 @@ class PsaApplyTimePlace(models.AbstractModel):
         )
 
     def _order_line(self, item, role, lines_by_order):
-        """Return the line that pays: of the milestone, of the role, of no role, any by time, then fee or milestone."""
+        """Return the line that pays: of the milestone, of the role, of no role, any by time, a retainer, then a fee."""
         none = self.env["sale.order.line"]
         project = item.parents["project"]
         if not item.values["billable"] or not project.psa_contract_id:
@@ -42,8 +42,10 @@ class PsaApplyTimePlace(models.AbstractModel):
             (role and by_time.filtered(lambda line: line.psa_role_id == role))
             or by_time.filtered(lambda line: not line.psa_role_id)
             or by_time
-            or lines.filtered(lambda line: line.psa_billing_method == "fixed_fee")
-            or lines.filtered(lambda line: line.psa_billing_method == "milestone")
+            or next(filter(None, (
+                lines.filtered(lambda line, method=method: line.psa_billing_method == method)
+                for method in ("retainer", "prepaid", "fixed_fee", "milestone", "progress", "recurring")
+            )), none)
         )[:1]
 
     def _task_key(self, item, order_line, role):

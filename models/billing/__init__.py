@@ -29,3 +29,15 @@ from . import write_down
 from . import write_down_decide
 from . import write_down_entry
 from . import narrative
+from . import charge
+from . import charge_terms
+from . import charge_periods
+from . import progress
+from . import acceptance
+from . import retainer
+from . import retainer_move
+from . import retainer_fill
+from . import retainer_draw
+from . import retainer_offer
+from . import retainer_alert
+from . import retainer_statement

@@ -99,7 +99,9 @@ class PsaEntry(models.Model):
             return next((line for line in lines if line["id"] == line_id), None)
         if row["kind"] != "time":
             return next((line for line in lines if line["method"] == row["kind"]), None)
-        hourly = [line for line in lines if line["method"] in HOURLY_METHODS]
+        hourly = sorted(
+            (line for line in lines if line["method"] in HOURLY_METHODS),
+            key=lambda line: HOURLY_METHODS.index(line["method"]))
         for line in hourly:
             if row["role_id"] and line["role_id"] == row["role_id"]:
                 return line

@@ -1,6 +1,7 @@
 from . import account_analytic_line
 from . import hr_employee
 from . import project_project
+from . import project_milestone
 from . import res_company
 from . import res_partner
 from . import res_config_settings
