@@ -42,3 +42,6 @@ from . import test_link_workers
 from . import test_lane
 from . import test_ledger_properties
 from . import test_billing_access
+from . import test_expense_policy
+from . import test_exchange
+from . import test_pass_through

@@ -14,3 +14,12 @@ from . import proposal_line
 from . import proposal_build
 from . import proposal_price
 from . import proposal_invoice
+from . import exchange_rate
+from . import expense_policy
+from . import expense_policy_find
+from . import entry_costs
+from . import entry_policy
+from . import entry_vendor
+from . import vendor_line
+from . import vendor_bill
+from . import vendor_purchase
