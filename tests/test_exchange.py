@@ -67,7 +67,7 @@ class TestExchange(CostsCase):
         entry = self.foreign(33.33)
         trace = entry.trace
         exact = Decimal(trace["cost"]) * Decimal(trace["exchange"]["rate"]) * (1 + Decimal(trace["markup_percent"]) / 100)
-        self.assertEqual((str(exact), trace["exact"]), ("38.8286995750", "38.828699575"))
+        self.assertEqual((str(exact), trace["exact"]), ("38.828700075", "38.828700075"))
         self.assertEqual((entry.amount, entry.cost_amount), (38.83, 36.12))
 
     def test_half_a_cent_is_not_lost_in_the_inverse_of_a_rate(self):

@@ -1,6 +1,6 @@
 from decimal import Decimal
 
-from odoo import fields, models
+from odoo import api, fields, models
 from odoo.fields import Domain
 
 from .costs import closing_trace, price_cost
@@ -40,6 +40,7 @@ class PsaEntry(models.Model):
         "Margin (%)", compute="_compute_margin", help="Of what is billed.", digits=(16, 1))
 
     # === COMPUTE === #
+    @api.depends("amount", "cost_amount")
     def _compute_margin(self):
         for entry in self:
             entry.margin_amount = entry.amount - entry.cost_amount if entry.cost_amount else 0.0

@@ -45,6 +45,10 @@ class PsaEntry(models.Model):
     )
 
     # === COMPUTE === #
+    @api.depends(
+        "agreed_amount", "vendor_line_id.move_id.state", "vendor_line_id.move_id.partner_id",
+        "vendor_line_id.purchase_line_id", "purchase_line_id.price_subtotal", "purchase_line_id.order_id.partner_id",
+    )
     def _compute_vendor_tie(self):
         for entry in self:
             bill_line = entry.vendor_line_id
@@ -74,6 +78,15 @@ class PsaEntry(models.Model):
             return super()._as_spec()
         spec = source._psa_cost_specs()[source]
         return spec if spec["order_id"] else {**spec, "order_id": self.order_id, "deleted": True}
+
+    @api.model
+    def _insert(self, vals_list, source_field):
+        inserted = super()._insert(vals_list, source_field)
+        if vals_list and source_field == "vendor_line_id":
+            for model_name in ("account.move.line", "account.move"):
+                self.env[model_name].invalidate_model(["psa_vendor_entry_ids"])
+            self.env["account.move"].invalidate_model(["psa_vendor_entry_count"])
+        return inserted
 
     # === FOLLOWING BILLS AND ORDERS === #
     @api.model

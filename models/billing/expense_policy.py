@@ -105,7 +105,7 @@ class PsaExpensePolicy(models.Model):
         "The figures of a policy cannot be negative.",
     )
     _per_diem_known = models.Constraint(
-        "CHECK (method <> 'per_diem' OR per_diem_amount > 0)", "Say how much a day is billed.")
+        "CHECK (method <> 'per_diem' OR COALESCE(per_diem_amount, 0) > 0)", "Say how much a day is billed.")
 
     # === COMPUTE === #
     @api.depends("order_id.currency_id", "company_id")
