@@ -56,3 +56,6 @@ from . import test_progress
 from . import test_acceptance
 from . import test_retainer
 from . import test_charge_properties
+from . import test_expense_policy
+from . import test_exchange
+from . import test_pass_through

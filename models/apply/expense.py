@@ -12,7 +12,8 @@ class PsaApplyExpense(models.AbstractModel):
     """Expenses -> ``hr.expense`` with the project's analytic account; billable ones become entries.
 
     An approved expense is approved in Odoo and left for accounting to post. It carries no sales order, so that Odoo
-    never re-invoices what the hub bills. The billed amount is the source's, in the contract's currency.
+    never re-invoices what the hub bills. The billed amount is the source's, unless an expense policy says
+    otherwise; in another currency than the contract's only where the contract has a rule for exchange rates.
     """
 
     _name = "psa.apply.expense"
@@ -27,10 +28,14 @@ class PsaApplyExpense(models.AbstractModel):
     # === PREPARE === #
     def _prepare(self, items):
         share_prefetch(items)
-        currencies = currencies_by_code(self.env, {item.values["currency"] for item in items})
+        currencies = self._currencies(items)
         for item in items:
             if item.ok and not self._is_void(item):
-                self._check(item, currencies.get(item.values["currency"]))
+                self._check(item, currencies)
+
+    def _currencies(self, items):
+        return currencies_by_code(self.env, {
+            code for item in items for code in (item.values["currency"], item.values["billing_currency"])})
 
     def _risk(self, items):
         for item in items:
@@ -42,7 +47,7 @@ class PsaApplyExpense(models.AbstractModel):
         """True when nothing of the record is left: no amount, or sent back by the approver."""
         return not item.values["amount"] or is_rejected(item.values)
 
-    def _check(self, item, currency):
+    def _check(self, item, currencies):
         source = item.values
         project = item.parents["project"]
         employee = item.parents["resource"]
@@ -54,6 +59,10 @@ class PsaApplyExpense(models.AbstractModel):
             "amount": source["billing_amount"], "currency": source["billing_currency"] or source["currency"],
         }
         billing_currency = source["billing_currency"] or source["currency"]
+        inactive = [
+            code for code in (source["currency"], *([billing_currency] if source["billable"] else ()))
+            if not currencies.get(code) or not currencies[code].active
+        ]
         if employee.company_id != company:
             text = wrong_entity_text(self.env, project, company, employee)
             item.hold("wrong_entity", text, **{**hold, "key": entity_key(project)})
@@ -62,10 +71,10 @@ class PsaApplyExpense(models.AbstractModel):
                 "The project “%s” is closed for expenses, and people still charge to it. Reopen the project, or move "
                 "the expenses at the source.", project.name,
             ), **{**hold, "key": closed_key(project, "expense")})
-        elif not currency or not currency.active:
+        elif inactive:
             item.hold("currency_mismatch", self.env._(
                 "The expense of %(person)s on %(date)s is in %(currency)s, which is not switched on in Odoo.",
-                currency=source["currency"], **who,
+                currency=inactive[0], **who,
             ), **hold)
         elif source["billable"] and not order:
             item.hold(
@@ -75,10 +84,11 @@ class PsaApplyExpense(models.AbstractModel):
                 "The billable expense of %(person)s on %(date)s does not say what to bill for it. "
                 "Complete it at the source.", **who,
             ), **hold)
-        elif source["billable"] and billing_currency != order.currency_id.name:
+        elif source["billable"] and billing_currency != order.currency_id.name and not order.psa_exchange_rule:
             item.hold("currency_mismatch", self.env._(
                 "The expense of %(person)s on %(date)s is to be billed in %(billing)s, but the contract %(contract)s "
-                "is in %(currency)s. Correct the expense at the source.",
+                "is in %(currency)s. Correct the expense at the source, or say on the contract which exchange rate "
+                "bills it.",
                 billing=billing_currency, contract=order.name, currency=order.currency_id.name, **who,
             ), **hold)
 
@@ -91,7 +101,7 @@ class PsaApplyExpense(models.AbstractModel):
         for item in items:
             if not self._is_void(item):
                 by_company.setdefault(item.parents["resource"].company_id, []).append(item)
-        currencies = currencies_by_code(self.env, {item.values["currency"] for item in items})
+        currencies = self._currencies(items)
         for company, company_items in by_company.items():
             self.with_company(company).with_context(mail_activity_automation_skip=True)._book(
                 company_items, company, currencies)
@@ -112,7 +122,7 @@ class PsaApplyExpense(models.AbstractModel):
         self._change(known, values)
         expenses.update((item, item.record) for item in known)
         tell_billing(self.env, "expense", [
-            self._entry_spec(item, expense) for item, expense in expenses.items()
+            self._entry_spec(item, expense, currencies) for item, expense in expenses.items()
             if item.parents["project"].psa_contract_id
         ])
         for item, expense in expenses.items():
@@ -156,7 +166,7 @@ class PsaApplyExpense(models.AbstractModel):
             changes.append((expense, self._owned(item, changed)))
         write_grouped(changes)
 
-    def _entry_spec(self, item, expense):
+    def _entry_spec(self, item, expense, currencies):
         source = item.values
         project = item.parents["project"]
         order = project.psa_contract_id
@@ -169,7 +179,10 @@ class PsaApplyExpense(models.AbstractModel):
             "role_id": None,
             "work_date": source["spent_on"],
             "quantity": 1,
-            "currency_id": order.currency_id.id,
+            "currency_id": (
+                currencies[source["billing_currency"] or source["currency"]] if source["billable"]
+                else order.currency_id
+            ).id,
             "fixed_amount": source["billing_amount"] if source["billable"] else 0,
             "approved": source["approved"],
             "billable": source["billable"],

@@ -94,7 +94,10 @@ class PsaApplyTime(models.AbstractModel):
                 "no_contract",
                 no_contract_text(self.env, project), key=contract_key(project), company=company, record=project,
             )
-        elif source["billable"] and source["currency"] not in (None, order.currency_id.name):
+        elif (
+            source["billable"] and source["currency"] not in (None, order.currency_id.name)
+            and not order.psa_exchange_rule
+        ):
             item.hold(
                 "currency_mismatch",
                 self.env._(

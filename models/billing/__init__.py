@@ -41,3 +41,12 @@ from . import retainer_draw
 from . import retainer_offer
 from . import retainer_alert
 from . import retainer_statement
+from . import exchange_rate
+from . import expense_policy
+from . import expense_policy_find
+from . import entry_costs
+from . import entry_policy
+from . import entry_vendor
+from . import vendor_line
+from . import vendor_bill
+from . import vendor_purchase

@@ -4,7 +4,7 @@ from decimal import Decimal
 from odoo import models
 from odoo.exceptions import AccessError, UserError
 
-from .entry_kinds import HUSH, SOURCE_FIELDS, UNPRICED
+from .entry_kinds import HUSH, UNPRICED
 from .pricing import decimal_of, plain
 
 _CAUSES = {
@@ -190,7 +190,7 @@ class PsaEntry(models.Model):
     def _pending_rows(self, kind):
         """Return decided rows of what the source said last about these entries of one kind."""
         rows = self._rows(kind, [
-            {**entry.pending_spec, "source": entry[SOURCE_FIELDS[kind]]} for entry in self
+            {**entry.pending_spec, "source": entry._source_record()} for entry in self
         ])
         for row, entry in zip(rows, self, strict=True):
             row["entry"] = entry

@@ -34,7 +34,7 @@ HELD_CAUSES = {
 # Of those: what leaves even the price unknown.
 UNPRICED = ("missing_rate", "no_line", "currency_mismatch", "missing_exchange_rate")
 # Reasons that follow from the contract's terms and are worked out anew each time.
-DERIVED = {*HELD_CAUSES, "drawn", "written_off"}
+DERIVED = {*HELD_CAUSES, "drawn", "written_off", "policy_excluded", "per_diem"}
 # Bulk writes: no tracking, no mail.
 HUSH = {"tracking_disable": True, "mail_create_nolog": True, "mail_notrack": True, "sale_no_log_for_new_lines": True}
 

@@ -132,12 +132,16 @@ class PsaEntry(models.Model):
         row["quantity"] = abs(row["quantity"] or Decimal(1)).copy_sign(row["fixed"])
         row["source_quantity"] = row["quantity"]
 
+    def _source_record(self):
+        """Return what this entry stands for; empty once that is gone."""
+        return self[SOURCE_FIELDS[self.kind]]
+
     def _as_spec(self):
         """Return the spec that this entry was made of, as far as it is kept."""
         self.ensure_one()
         derived = self.reason in DERIVED
         return {
-            "source": self[SOURCE_FIELDS[self.kind]],
+            "source": self._source_record(),
             "order_id": self.order_id,
             "order_line_id": self.order_line_id,
             "project_id": self.project_id,

@@ -29,7 +29,7 @@ class PsaEntry(models.Model):
         """
         self = self.sudo().with_context(**HUSH)
         rows = self._rows(kind, [spec for spec in specs if spec.get("order_id")])
-        source_field = SOURCE_FIELDS[kind]
+        source_field = self._source_field(kind, rows)
         existing = {
             entry[source_field].id: entry
             for entry in self.search([(source_field, "in", [row["source_id"] for row in rows if row["source_id"]])])
@@ -38,6 +38,11 @@ class PsaEntry(models.Model):
             row["entry"] = existing.get(row["source_id"])
         self._decide(rows)
         return self._store(rows, source_field)
+
+    @api.model
+    def _source_field(self, kind, rows):
+        """Return the field that names the source of new entries of these rows."""
+        return SOURCE_FIELDS[kind]
 
     # === STORING === #
     def _store(self, rows, source_field):
