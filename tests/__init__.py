@@ -42,3 +42,5 @@ from . import test_link_workers
 from . import test_lane
 from . import test_ledger_properties
 from . import test_billing_access
+from . import test_rate_card
+from . import test_amendment

@@ -4,3 +4,7 @@ from . import psa_exception_link
 from . import psa_replay
 from . import account_move_reversal
 from . import sale_advance_payment_inv
+from . import psa_rate_card_copy
+from . import psa_contract_as_of
+from . import psa_price_under
+from . import psa_amendment_refuse
