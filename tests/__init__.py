@@ -44,3 +44,5 @@ from . import test_ledger_properties
 from . import test_billing_access
 from . import test_rate_card
 from . import test_amendment
+from . import test_amendment_terms
+from . import test_contract_as_of

@@ -158,8 +158,7 @@ class TestLateAmendment(AmendmentCase):
         entries = self.env["psa.entry"]._sync("time", specs)
         self.bill(self.order)
         self.amend(date(2026, 5, 1), self.rate_change(110))
-        first, second = entries.sudo().adjustment_ids.sorted("id")
-        gone = entries[0]
+        gone, first, second = entries[0], entries[0].adjustment_ids, entries[1].adjustment_ids
         self.env["psa.entry"]._sync("time", [{**specs[0], "approved": False}])
         action = gone.with_user(self.reviewer).action_accept_change()
         self.env["account.move"].browse(action["res_id"]).action_post()

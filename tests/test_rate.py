@@ -67,7 +67,7 @@ class TestRate(BillingCase):
     def test_a_projects_rate_prices_its_waiting_work_only(self):
         project = self.project_of(self.order)
         other = project.copy({"name": "Other", "psa_contract_id": self.order.id})
-        [here] = self.make_time(self.order, [1])
+        [here] = self.make_time(self.order, [1], project_id=project.id)
         [there] = self.make_time(self.order, [1], project_id=other.id)
         self.make_rate(175, self.order, project_id=project.id, role_id=self.consultant.id)
         self.assertEqual((here.state, here.amount), ("approved", 175))

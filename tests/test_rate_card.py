@@ -51,7 +51,7 @@ class TestRateCard(BillingCase):
         self.assertEqual(
             (wizard.name, wizard.date_from, wizard.date_to), ("Standard 2027", date(2027, 1, 1), date(2027, 12, 31)))
         new = self.copy(uplift=3.5, round_to=0.5)
-        self.assertEqual(new.rate_ids.sorted("role_id").mapped("amount"), [155.5, 207], "155.25 and 206.98965 rounded to halves")
+        self.assertEqual(new.rate_ids.sorted("amount").mapped("amount"), [155.5, 207], "155.25 and 206.98965 rounded to halves")
         self.assertEqual(new.rate_ids.mapped("date_from"), [date(2027, 1, 1)] * 2)
         self.assertEqual(self.card.date_to, date(2026, 12, 31))
 

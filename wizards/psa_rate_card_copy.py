@@ -13,9 +13,12 @@ class PsaRateCardCopy(models.TransientModel):
     _description = "Copy a Rate Card"
 
     card_id = fields.Many2one("psa.rate.card", "Card", required=True, ondelete="cascade")
-    name = fields.Char("New Card", required=True, compute="_compute_defaults", store=True, readonly=False)
-    date_from = fields.Date("From", required=True, compute="_compute_defaults", store=True, readonly=False)
-    date_to = fields.Date("To", compute="_compute_defaults", store=True, readonly=False)
+    name = fields.Char("New Card", required=True, compute="_compute_defaults", store=True, readonly=False,
+        precompute=True)
+    date_from = fields.Date("From", required=True, compute="_compute_defaults", store=True, readonly=False,
+        precompute=True)
+    date_to = fields.Date("To", compute="_compute_defaults", store=True, readonly=False,
+        precompute=True)
     uplift = fields.Float("Uplift (%)", digits=(16, 4), help="Negative lowers the rates.")
     round_to = fields.Float(
         digits=(16, 4), required=True, default=0.01,
@@ -65,6 +68,8 @@ class PsaRateCardCopy(models.TransientModel):
             if card.date_from and card.date_from > last_day:
                 raise UserError(self.env._("The new card must begin after “%s” has begun.", card.name))
             card.date_to = last_day
+            # The database looks at overlaps at once.
+            rates.flush_model()
         new = card.create({
             "name": self.name,
             "company_id": card.company_id.id,

@@ -97,8 +97,8 @@ class PsaAmendment(models.Model):
     )
     difference_count = fields.Integer("Difference Lines", compute="_compute_difference_amount")
 
-    _number_uniq = models.Constraint(
-        "UNIQUE (order_id, number)", "Another amendment of this contract was numbered at the same moment: try again.")
+    _number_uniq = models.UniqueIndex(
+        "(order_id, number) WHERE number > 0", "Another amendment of this contract was numbered at the same moment: try again.")
     _in_force_law = models.Constraint(
         """CHECK (
             state NOT IN ('in_force') OR (in_force_at IS NOT NULL AND approved_by IS NOT NULL)

@@ -63,7 +63,7 @@ class PsaAmendment(models.Model):
                 order_domain & fields.Domain("kind", "=", "time")
                 & fields.Domain("work_date", ">=", self.date_effective) & fields.Domain("billing_state", "!=", "to_bill")
             )
-        entries = Entry.search(domain) | Entry.browse(entry.id for entry in specs)
+        entries = Entry.search(domain, order="work_date, id") | Entry.browse(entry.id for entry in specs)
         Entry._price_under_amendment(self, entries, {entry.id: spec for entry, spec in specs.items()})
         Entry._bill_pending_as_difference(self, self.line_change_ids.applied_line_id)
 

@@ -102,6 +102,8 @@ class PsaAmendment(models.Model):
                 ended |= current
         ended.write({"date_to": start - _DAY, "ended_by_id": self.id})
         replaced.write({"active": False, "ended_by_id": self.id})
+        # The database looks at overlaps at once.
+        Rate.flush_model()
         Rate.create(vals_list)
 
     def action_fill_rates(self):
