@@ -59,3 +59,7 @@ from . import test_charge_properties
 from . import test_expense_policy
 from . import test_exchange
 from . import test_pass_through
+from . import test_rate_card
+from . import test_amendment
+from . import test_amendment_terms
+from . import test_contract_as_of

@@ -34,7 +34,8 @@ class TestEntry(BillingCase):
         self.assertEqual((entry.state, entry.rate, entry.amount), ("approved", 133.33, 33.33))
         self.assertEqual(entry.trace, {
             "rule": "hours_times_rate", "hours": "0.25", "rate": "133.33", "rate_id": self.rate.id,
-            "scope": "contract_role", "tried": ["contract_person_role", "contract_person"],
+            "scope": "contract_role", "tried": [
+                "project_person_role", "project_person", "project_role", "contract_person_role", "contract_person"],
             "valid_from": None, "valid_to": None, "exact": "33.3325", "currency": "USD", "rounding": "0.01",
             "amount": "33.33",
         })

@@ -6,6 +6,7 @@ from odoo.exceptions import ValidationError
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
+from ..models.billing.rate import SCOPES
 from .billing_common import BillingCase
 
 
@@ -18,33 +19,78 @@ class TestRate(BillingCase):
         super().setUpClass()
         cls.order = cls.make_contract(("time_material", 100, 150.0))
 
-    def find(self, employee=None, role=None, day=date(2026, 5, 4), order=None):
+    def find(self, employee=None, role=None, day=date(2026, 5, 4), order=None, project=None):
         order = order or self.order
         [(found, tried)] = self.env["psa.rate"]._find([{
             "company_id": self.company.id, "currency_id": order.currency_id.id, "order_id": order.id,
+            "project_id": project and project.id,
             "partner_id": order.partner_id.commercial_partner_id.id, "employee_id": employee and employee.id,
             "role_id": role and role.id, "work_date": day,
         }])
         return found, tried
 
-    def test_precedence_goes_from_the_contract_and_person_to_the_company(self):
-        scopes = [
-            ("company_role", {"role_id": self.consultant.id}, 100.0),
-            ("customer_role", {"role_id": self.consultant.id, "partner_id": self.customer.id}, 90.0),
-            ("contract_role", {"role_id": self.consultant.id, "order_id": self.order.id}, 130.0),
-            ("contract_person", {"employee_id": self.ada.id, "order_id": self.order.id}, 80.0),
-            ("contract_person_role", {
-                "employee_id": self.ada.id, "role_id": self.consultant.id, "order_id": self.order.id}, 70.0),
+    def test_precedence_goes_from_the_project_and_person_to_the_company(self):
+        project = self.project_of(self.order)
+        person, role = {"employee_id": self.ada.id}, {"role_id": self.consultant.id}
+        of_contract = {"order_id": self.order.id}
+        of_project, of_customer = {**of_contract, "project_id": project.id}, {"partner_id": self.customer.id}
+        cases = [
+            ("company_role", role, 100.0),
+            ("company_person", person, 99.0),
+            ("company_person_role", {**person, **role}, 98.0),
+            ("customer_role", {**of_customer, **role}, 120.0),
+            ("customer_person", {**of_customer, **person}, 119.0),
+            ("customer_person_role", {**of_customer, **person, **role}, 118.0),
+            ("contract_blended", of_contract, 90.0),
+            ("contract_role", {**of_contract, **role}, 130.0),
+            ("contract_person", {**of_contract, **person}, 80.0),
+            ("contract_person_role", {**of_contract, **person, **role}, 70.0),
+            ("project_role", {**of_project, **role}, 75.0),
+            ("project_person", {**of_project, **person}, 170.0),
+            ("project_person_role", {**of_project, **person, **role}, 60.0),
         ]
-        for scope, values, amount in scopes:
-            self.env["psa.rate"].create({"company_id": self.company.id, "amount": amount, **values})
-            found, tried = self.find(self.ada, self.consultant)
+        self.assertEqual([scope for scope, *_rest in cases], [scope for scope, _label in reversed(SCOPES)])
+        for scope, values, amount in cases:
+            rate = self.env["psa.rate"].create({"company_id": self.company.id, "amount": amount, **values})
+            self.assertEqual(rate.scope, scope)
+            found, tried = self.find(self.ada, self.consultant, project=project)
             self.assertEqual(found.scope, scope, "the most specific scope wins, not the highest rate")
             self.assertEqual(float(found.amount), amount)
-            self.assertNotIn(scope, tried)
+            order = [name for name, _label in SCOPES]
+            self.assertEqual(tried, order[:order.index(scope)], "the trace prints the whole way there")
+        self.assertEqual(self.find(self.ada, self.consultant)[0].scope, "contract_person_role", "no project")
         found, tried = self.find(self.grace, self.consultant)
         self.assertEqual(found.scope, "contract_role")
         self.assertEqual(tried, ["contract_person_role", "contract_person"])
+        self.assertEqual(self.find(self.grace, self.architect)[0].scope, "contract_blended")
+
+    def test_a_projects_rate_prices_its_waiting_work_only(self):
+        project = self.project_of(self.order)
+        other = project.copy({"name": "Other", "psa_contract_id": self.order.id})
+        [here] = self.make_time(self.order, [1], project_id=project.id)
+        [there] = self.make_time(self.order, [1], project_id=other.id)
+        self.make_rate(175, self.order, project_id=project.id, role_id=self.consultant.id)
+        self.assertEqual((here.state, here.amount), ("approved", 175))
+        self.assertEqual((there.state, there.reason), ("held", "missing_rate"))
+        self.make_rate(80, employee_id=self.ada.id, partner_id=self.customer.id)
+        self.assertEqual((there.state, there.amount), ("approved", 80))
+
+    def test_a_project_of_another_contract_has_no_rate_here(self):
+        order = self.make_contract(("time_material", 1, 1.0))
+        with self.assertRaises(ValidationError):
+            self.make_rate(1, self.order, project_id=self.project_of(order).id, role_id=self.consultant.id)
+
+    def test_a_blended_rate_shows_the_variance_to_the_card(self):
+        card = self.env["psa.rate.card"].create({
+            "name": "Standard 2026", "company_id": self.company.id, "currency_id": self.company.currency_id.id})
+        self.env["psa.rate"].create({"card_id": card.id, "role_id": self.consultant.id, "amount": 160})
+        self.make_rate(150, self.order)
+        [ada] = self.make_time(self.order, [8])
+        [grace] = self.make_time(self.order, [2], employee=self.grace)
+        self.assertEqual((ada.amount, grace.amount), (1200, 300))
+        self.assertEqual(ada.trace["card"], {
+            "scope": "company_role", "rate": "160", "rate_card": "Standard 2026", "amount": "1280", "variance": "-80"})
+        self.assertEqual(grace.trace["card"], {"rate": None, "variance": None}, "the cards have no architect")
 
     def test_rate_in_force_on_the_work_date(self):
         self.make_rate(100, self.order, role_id=self.consultant.id, date_to=date(2026, 4, 30))
@@ -55,7 +101,7 @@ class TestRate(BillingCase):
         self.assertEqual(self.find(role=self.consultant, day=date(2026, 5, 31))[0].amount, 110)
         found, tried = self.find(role=self.consultant, day=date(2026, 6, 1))
         self.assertFalse(found)
-        self.assertEqual(tried, ["contract_role", "customer_role", "company_role"])
+        self.assertEqual(tried, ["contract_role", "contract_blended", "customer_role", "company_role"])
 
     def test_overlap_is_refused_by_the_database(self):
         self.make_rate(100, self.order, role_id=self.consultant.id, date_to=date(2026, 4, 30))
@@ -72,7 +118,9 @@ class TestRate(BillingCase):
         with mute_logger("odoo.sql_db"), self.assertRaises(CheckViolation), self.env.cr.savepoint():
             self.make_rate(100)
         with mute_logger("odoo.sql_db"), self.assertRaises(CheckViolation), self.env.cr.savepoint():
-            self.make_rate(100, employee_id=self.ada.id)
+            self.make_rate(100, self.order, project_id=self.project_of(self.order).id)
+        with mute_logger("odoo.sql_db"), self.assertRaises(CheckViolation), self.env.cr.savepoint():
+            self.make_rate(100, partner_id=self.customer.id)
         with self.assertRaises(ValidationError):
             self.make_rate(100, self.order, role_id=self.consultant.id, currency_id=self.env.ref("base.EUR").id)
 
@@ -112,7 +160,7 @@ class TestRate(BillingCase):
             {
                 "company_id": self.company.id, "currency_id": self.order.currency_id.id, "order_id": self.order.id,
                 "partner_id": self.customer.id, "employee_id": self.ada.id, "role_id": self.consultant.id,
-                "work_date": date(2026, 5, 1 + day % 28),
+                "project_id": self.project_of(self.order).id, "work_date": date(2026, 5, 1 + day % 28),
             }
             for day in range(500)
         ]

@@ -6,3 +6,7 @@ from . import account_move_reversal
 from . import sale_advance_payment_inv
 from . import psa_retainer_add
 from . import psa_retainer_offer
+from . import psa_rate_card_copy
+from . import psa_contract_as_of
+from . import psa_price_under
+from . import psa_amendment_refuse

@@ -76,6 +76,10 @@ class PsaApplyAssignment(models.AbstractModel):
         shared = self._shared_rates(items)
         for item in items:
             scope, (start, end), amount = self._scope(item), self._span(item.values), self._hourly(item)
+            if amended := [price for price in prices[scope] if price["amended"]]:
+                # The contract's amendments say what the hour costs now; the source's assignment does not any more.
+                plan[item] = amended[-1]
+                continue
             own = self._own_price(item, prices[scope], shared)
             overlapping = [
                 price for price in prices[scope]
@@ -95,7 +99,7 @@ class PsaApplyAssignment(models.AbstractModel):
                 plan[item] = price
             else:
                 if not own:
-                    own = {"rate": None, "scope": scope, "item": item}
+                    own = {"rate": None, "scope": scope, "item": item, "amended": False}
                     prices[scope].append(own)
                 own.update(start=start, end=end, amount=amount)
                 plan[item] = own
@@ -115,11 +119,13 @@ class PsaApplyAssignment(models.AbstractModel):
         for rate in self.env["psa.rate"].search([
             ("order_id", "in", [order_id for order_id, _employee_id, _role_id in scopes]),
             ("employee_id", "in", [employee_id for _order_id, employee_id, _role_id in scopes]),
-        ]):
+            ("project_id", "=", False),
+        ], order="date_from, id"):
             scope = (rate.order_id.id, rate.employee_id.id, rate.role_id.id)
             prices[scope].append({
                 "rate": rate, "scope": scope, "amount": rate.amount,
                 "start": rate.date_from or _EVER, "end": rate.date_to or _NEVER,
+                "amended": bool(rate.amendment_id or rate.ended_by_id),
             })
         return prices
 
@@ -156,7 +162,7 @@ class PsaApplyAssignment(models.AbstractModel):
         rates = self.env["psa.rate"].create([self._rate_values(price) for price in new])
         write_grouped(
             (price["rate"], changed_values(price["rate"], self._price_values(price)))
-            for price in prices if price["rate"]
+            for price in prices if price["rate"] and not price["amended"]
         )
         for price, rate in zip(new, rates, strict=True):
             price["rate"] = rate

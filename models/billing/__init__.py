@@ -1,6 +1,7 @@
 from . import entry
 from . import rate
 from . import rate_find
+from . import rate_card
 from . import entry_rows
 from . import entry_decide
 from . import entry_held

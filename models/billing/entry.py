@@ -54,6 +54,7 @@ REASONS = [
     ("waived", "Waived by a person"),
     ("rejected", "Approval was withdrawn at the source"),
     ("deleted", "Deleted at the source"),
+    ("origin_repriced", "The work it corrects was credited and has its new price itself"),
 ]
 
 

@@ -26,6 +26,18 @@ class PsaEntry(models.Model):
         In a fixed order, so that the same work comes to the same cents whoever asks: standing, holds by the contract's
         terms, rounding of hours, price, write-downs, retainers, caps. Constant number of queries.
         """
+        self._appraise(rows)
+        self._deduct([row for row in rows if row["state"] == "approved"])
+        for row in rows:
+            if row["steps"]:
+                row["trace"]["steps"] = row["steps"]
+            if row["reason"] in HELD_CAUSES:
+                row["held_for"] = row["reason"]
+            elif row["over_cap"]:
+                row["held_for"] = "cap_reached"
+
+    def _appraise(self, rows):
+        """Set standing and worth of every row, with nothing taken off yet: what the contract says the work is worth."""
         for row in rows:
             row.update(
                 state="approved", reason=None, held_for=None, rate=ZERO, rate_id=None, trace={}, steps=[],
@@ -36,14 +48,6 @@ class PsaEntry(models.Model):
         self._hold_by_terms([row for row in rows if row["state"] == "approved" and not self._is_billed(row)])
         self._round_quantities(rows)
         self._price(rows)
-        self._deduct([row for row in rows if row["state"] == "approved"])
-        for row in rows:
-            if row["steps"]:
-                row["trace"]["steps"] = row["steps"]
-            if row["reason"] in HELD_CAUSES:
-                row["held_for"] = row["reason"]
-            elif row["over_cap"]:
-                row["held_for"] = "cap_reached"
 
     def _standing(self, row):
         """Return ``(state, reason)`` as far as no rate is needed to tell; the first that applies."""

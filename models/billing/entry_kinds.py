@@ -1,7 +1,7 @@
 """What the parts of the entry's life agree on: sources by kind, and which reasons are exceptions."""
 
 # The field that names what an entry stands for, by kind. A price difference stands for nothing at the source: it comes
-# from an amendment and names the entry that it corrects.
+# from an amendment and names the entry that it corrects (one for each amendment: see models/amendments/difference.py).
 SOURCE_FIELDS = {
     "time": "analytic_line_id",
     "expense": "expense_id",
@@ -11,6 +11,7 @@ SOURCE_FIELDS = {
     "recurring": "charge_id",
     "retainer": "charge_id",
     "pass_through": "vendor_line_id",
+    "adjustment": "origin_entry_id",
 }
 # Reasons that a person, a payment or new data can lift, and the exception each raises.
 HELD_CAUSES = {

@@ -50,7 +50,7 @@ def price_hours(hours, found, tried, currency):
     """
     exact = hours * found.amount
     amount = round_amount(exact, currency)
-    return amount, {
+    trace = {
         "rule": "hours_times_rate",
         "hours": plain(hours),
         "rate": plain(found.amount),
@@ -63,6 +63,30 @@ def price_hours(hours, found, tried, currency):
         "currency": currency.name,
         "rounding": plain(currency.rounding),
         "amount": plain(amount),
+    }
+    if found.card_name:
+        trace["rate_card"] = found.card_name
+    if found.amendment_id:
+        trace["amendment_id"], trace["clause"] = found.amendment_id, found.clause
+    if found.scope == "contract_blended":
+        trace["card"] = compare_with_card(hours, amount, found.card_rate, currency)
+    return amount, trace
+
+
+def compare_with_card(hours, amount, card_rate, currency):
+    """Return what the rate cards would have made of hours at a blended rate, and the variance to it (blended - card).
+
+    :param card_rate: :class:`~.rate_find.FoundRate`, or None: the cards have no rate for this work
+    """
+    if not card_rate:
+        return {"rate": None, "variance": None}
+    card_amount = round_amount(hours * card_rate.amount, currency)
+    return {
+        "scope": card_rate.scope,
+        "rate": plain(card_rate.amount),
+        "rate_card": card_rate.card_name,
+        "amount": plain(card_amount),
+        "variance": plain(amount - card_amount),
     }
 
 
