@@ -35,7 +35,8 @@ class PsaAllocation(models.Model):
         for line in lines.filtered(lambda line: line.id in origins):
             currency = line.currency_id
             total = decimal_of(line.quantity) * decimal_of(line.price_unit) * (1 - decimal_of(line.discount) / 100)
-            amount = round_amount(total, currency)
+            # An invoice that reverses a credit note of corrections takes back negative amounts.
+            amount = round_amount(total, currency) * (1 if line.move_id.move_type == "out_refund" else -1)
             explicit = named.get(line, self.browse())
             if explicit and currency.compare_amounts(-sum(explicit.mapped("amount")), float(amount)) == 0:
                 continue
@@ -207,10 +208,15 @@ class PsaAllocation(models.Model):
         if not self:
             return
         entries, lines = self.entry_id, self.move_line_id
-        proposals = lines.move_id.psa_proposal_id
+        proposals = lines.move_id.psa_proposal_ids
         self.unlink()
+        # Of a split contract the entries may still stand on another customer's invoice.
+        standing = self.search([
+            ("entry_id", "in", entries.ids), ("kind", "=", "invoice"), ("state", "!=", "cancel"),
+            ("move_id", "in", proposals.move_ids.ids),
+        ]).entry_id
         gone = self.env["psa.proposal.line"].search([
-            ("proposal_id", "in", proposals.ids), ("entry_id", "in", entries.ids), ("decision", "=", "in"),
+            ("proposal_id", "in", proposals.ids), ("entry_id", "in", (entries - standing).ids), ("decision", "=", "in"),
         ])
         gone.write({"decision": "carried", "reason": self.env._("Removed from the draft invoice")})
         entries._after_allocation()
