@@ -122,7 +122,7 @@ class TestProposal(BillingCase):
         with self.assertRaises(AccessError):
             proposal.write({"state": "approved"})
         with self.assertRaises(AccessError):
-            proposal.line_ids.with_user(self.reviewer).write({"amount": 1})
+            proposal.line_ids.with_user(self.reviewer).write({"quantity": 1})
         with self.assertRaises(UserError):
             proposal.with_user(self.approver).action_approve()
 

@@ -273,7 +273,7 @@ class Planner:
         divided = defaultdict(list)
         fresh = [row for row in rows if not row.partly]
         batches = [(fresh, [share.part for share in in_force])] if fresh else []
-        batches += [([row], self._missing(row, in_force)) for row in rows if row.partly]
+        batches += [([row], self._missing(row, in_force, currency_step)) for row in rows if row.partly]
         last = next(share.partner_id for share in in_force if share.takes_rest)
         for batch, parts in batches:
             quantities = divide([row.quantity for row in batch], parts, QUANTITY_STEP)
@@ -287,17 +287,19 @@ class Planner:
         ordered = sorted((key for key in divided if divided[key]), key=lambda key: key == last)
         return {key: divided[key] for key in ordered}
 
-    def _missing(self, row, in_force):
+    def _missing(self, row, in_force, currency_step):
         """Return the parts of an entry that some customers have been billed for: what each of them still owes."""
         there = self.standing.get(row.entry_id, {})
         whole = abs(row.amount + sum((amount for _quantity, amount in there.values()), ZERO))
         missing = {
-            share.partner_id: max(ZERO, whole * share.percent - 100 * abs(there.get(share.partner_id, (ZERO, ZERO))[1]))
+            share.partner_id: whole * share.percent / 100 - abs(there.get(share.partner_id, (ZERO, ZERO))[1])
             for share in in_force
         }
-        if not any(missing.values()):
+        if not whole or max(missing.values()) <= 0:
             return [share.part for share in in_force]
-        owing = [share for share in in_force if missing[share.partner_id]]
+        # What the division of a whole line moved between its entries is not owed by anybody.
+        noise = min(currency_step * len(in_force), max(missing.values()) / 2)
+        owing = [share for share in in_force if missing[share.partner_id] > noise]
         rest = next((share for share in owing if share.takes_rest), owing[-1])
         return [Part(share.partner_id, missing[share.partner_id], share is rest) for share in owing]
 

@@ -42,7 +42,7 @@ def divide(numbers, parts, step):
             continue
         total = sum(left, Decimal(0))
         wanted = _clip(_half_up(whole * part.weight / weights, step), total)
-        taken = _proportionally(left, wanted, total, part.weight / weight_left if weight_left else Decimal(0), step)
+        taken = take_from(left, wanted, step, part.weight / weight_left)
         left = [number - take for number, take in zip(left, taken, strict=True)]
         weight_left -= part.weight
         divided[part.key] = taken
@@ -52,13 +52,15 @@ def divide(numbers, parts, step):
     return divided
 
 
-def divide_whole(number, parts, step):
-    """Divide one Decimal between ``parts``; return ``{key: Decimal}``."""
-    return {key: numbers[0] for key, numbers in divide([number], parts, step).items()}
+def take_from(numbers, wanted, step, ratio=Decimal(0)):
+    """Take ``wanted`` from ``numbers`` in proportion; the running sum is rounded, so that it comes out exactly.
 
-
-def _proportionally(numbers, wanted, total, ratio, step):
-    """Take ``wanted`` from ``numbers`` in proportion; the running sum is rounded, so that the last one fits exactly."""
+    :param numbers: list of Decimals, multiples of ``step``, of any sign
+    :param wanted: Decimal between zero and their sum, a multiple of ``step``
+    :param ratio: what to take of each when they add up to zero
+    :return: list of Decimals, each between zero and its number
+    """
+    total = sum(numbers, Decimal(0))
     taken, running, before = [], Decimal(0), Decimal(0)
     for number in numbers:
         running += number
