@@ -3,6 +3,8 @@ import re
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
+from .proposal import OPEN_STATES
+
 # What lines are put together by; each is a column of the plan's rows (see proposal_plan.py).
 PARTS = [
     ("project", "Project"),
@@ -104,7 +106,7 @@ class PsaInvoiceLayout(models.Model):
     def _outdate_proposals(self):
         """Tell open proposals that use these that the invoice will look different."""
         proposals = self.env["psa.proposal"].sudo().search([
-            ("state", "in", ("draft", "to_approve", "second_approval")), ("needs_refresh", "=", False)])
+            ("state", "in", OPEN_STATES), ("needs_refresh", "=", False)])
         changed = proposals.filtered(lambda proposal: proposal.order_id._psa_layout() in self)
         changed.needs_refresh = True
 

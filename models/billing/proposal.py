@@ -84,8 +84,8 @@ class PsaProposal(models.Model):
         """Users edit lines only (and only while open); everything else changes through the actions."""
         if not self.env.su:
             lines_only = set(vals) <= {
-                "line_ids", "in_line_ids", "held_line_ids", "carried_line_ids", "excluded_line_ids", "message_follower_ids",
-                "activity_ids", "message_main_attachment_id",
+                "line_ids", "in_line_ids", "held_line_ids", "carried_line_ids", "excluded_line_ids",
+                "message_follower_ids", "activity_ids", "message_main_attachment_id",
             }
             if not lines_only:
                 raise AccessError(self.env._("Billing proposals change through their buttons only."))

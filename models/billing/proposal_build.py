@@ -110,15 +110,12 @@ class PsaProposal(models.Model):
             | (Domain("state", "=", "excluded") & Domain("work_date", ">=", period_start))
         )
         entries = self.env["psa.entry"].sudo().search_fetch(domain, _ENTRY_FIELDS, order="work_date, id")
-        taken = {
-            entry_id: name
-            for entry_id, name in self.env.execute_query(SQL(
-                """
-                SELECT line.entry_id, proposal.name
-                  FROM psa_proposal_line line JOIN psa_proposal proposal ON proposal.id = line.proposal_id
-                 WHERE line.entry_id = ANY(%s) AND line.reserved
-                """, entries.ids))
-        }
+        taken = dict(self.env.execute_query(SQL(
+            """
+            SELECT line.entry_id, proposal.name
+              FROM psa_proposal_line line JOIN psa_proposal proposal ON proposal.id = line.proposal_id
+             WHERE line.entry_id = ANY(%s) AND line.reserved
+            """, entries.ids)))
         labels = dict(entries._fields["reason"]._description_selection(self.env))
         by_order = defaultdict(list)
         for entry in entries:

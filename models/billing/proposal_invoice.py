@@ -94,7 +94,8 @@ class PsaProposal(models.Model):
     def _make_invoices(self):
         """Make the draft invoices of these proposals and allocate the entries."""
         plans = self._plans()
-        drafts = [(self.browse(proposal_id), invoice) for proposal_id, invoices in plans.items() for invoice in invoices]
+        drafts = [
+            (self.browse(proposal_id), invoice) for proposal_id, invoices in plans.items() for invoice in invoices]
         vals_list, sources = [], []
         by_key = {}
         for proposal, invoice in drafts:
@@ -129,7 +130,7 @@ class PsaProposal(models.Model):
         lines.invalidate_model(["reserved"])
 
     def _prepare_invoice(self, invoice):
-        """Return the values of a draft invoice: Odoo's own for the contract, for one customer, with the planned lines."""
+        """Return the values of a draft invoice: Odoo's own for the contract, one customer's, with the planned lines."""
         self.ensure_one()
         order = self.order_id.with_company(self.company_id).with_context(lang=invoice.partner.lang)
         values = order._prepare_invoice()
@@ -193,7 +194,9 @@ class PsaProposal(models.Model):
         shared["invoice_line_ids"] += values["invoice_line_ids"]
         shared["psa_proposal_ids"] += values["psa_proposal_ids"]
         shared["transaction_ids"] = (shared.get("transaction_ids") or []) + [
-            Command.link(transaction_id) for command in values.get("transaction_ids") or [] for transaction_id in command[2]]
+            Command.link(transaction_id)
+            for command in values.get("transaction_ids") or [] for transaction_id in command[2]
+        ]
         for name in ("ref", "invoice_origin"):
             parts = [part for part in (shared.get(name) or "").split(", ") if part]
             shared[name] = ", ".join(dict.fromkeys([*parts, values.get(name) or ""]))

@@ -22,13 +22,13 @@ class PsaProposal(models.Model):
         "Margin (%)", compute="_compute_margin", compute_sudo=True, groups=COST_GROUP, digits=(16, 1), aggregator=None)
     hours = fields.Float("Hours Billed", compute="_compute_rates", compute_sudo=True, digits=(16, 2))
     average_rate = fields.Monetary(
-        "Average Rate", compute="_compute_rates", compute_sudo=True, aggregator=None,
+        compute="_compute_rates", compute_sudo=True, aggregator=None,
         help="What an hour is billed at, write-downs deducted.")
     card_rate = fields.Monetary(
-        "Card Rate", compute="_compute_rates", compute_sudo=True, aggregator=None,
+        compute="_compute_rates", compute_sudo=True, aggregator=None,
         help="What these hours are worth by the rates in force.")
     realisation = fields.Float(
-        "Realisation", compute="_compute_rates", compute_sudo=True, digits=(16, 4), aggregator=None,
+        compute="_compute_rates", compute_sudo=True, digits=(16, 4), aggregator=None,
         help="Average rate against card rate.")
     billed_to_date = fields.Monetary(
         compute="_compute_contract", compute_sudo=True, help="On invoices of the contract, less credits, before tax.")

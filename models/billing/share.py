@@ -8,6 +8,7 @@ from odoo.exceptions import ValidationError
 from odoo.tools import SQL, format_date
 
 from .pricing import decimal_of
+from .proposal import OPEN_STATES
 from .splitting import Part
 
 PERCENT_DIGITS = (9, 6)
@@ -32,8 +33,8 @@ class ShareOf(NamedTuple):
 class PsaBillingShare(models.Model):
     """How much of a contract a customer pays, in percent. On any day the shares make exactly 100, or there are none.
 
-    What cannot be divided to the cent goes to the one that takes the rounding. Work is divided by the shares in force on
-    its work date; where there are none, the contract's own customer pays all of it.
+    What cannot be divided to the cent goes to the one that takes the rounding. Work is divided by the shares in force
+    on its work date; where there are none, the contract's own customer pays all of it.
     """
 
     _name = "psa.billing.share"
@@ -163,6 +164,6 @@ class SaleOrder(models.Model):
     def _psa_outdate_proposals(self):
         """Tell open proposals of these contracts that how they are invoiced has changed."""
         self.env["psa.proposal"].sudo().search([
-            ("order_id", "in", self.ids), ("state", "in", ("draft", "to_approve", "second_approval")),
+            ("order_id", "in", self.ids), ("state", "in", OPEN_STATES),
             ("needs_refresh", "=", False),
         ]).needs_refresh = True
