@@ -6,7 +6,7 @@ from pathlib import Path
 from devkit import database
 from devkit.say import Problem, say
 
-from . import throughput, volume, worst_case
+from . import month_end, throughput, volume, worst_case
 from .rig import Figure, Rig, work_folder
 
 CONTRACTS, PEOPLE, COUNT = 10, 40, 5000
@@ -60,6 +60,7 @@ FIGURES = {
     "webhook": throughput.webhook,
     "claim": volume.claim,
     "backfill": volume.backfill,
+    "month_end": month_end.month_end,
     "kill": worst_case.kill,
     "race": worst_case.race,
     "neutralized": worst_case.neutralized,

@@ -35,8 +35,8 @@ def approve_and_post(env, day, commit=lambda: None):
     proposals = approver["psa.proposal"].search([("state", "=", "to_approve")])
     for batch in split_every(20, proposals.ids, approver["psa.proposal"].browse):
         batch.action_approve()
-        moves = batch.move_id
+        moves = batch.move_ids
         moves.invoice_date = day
         moves.action_post()
         commit()
-    return approver["psa.proposal"].browse(proposals.ids).move_id
+    return approver["psa.proposal"].browse(proposals.ids).move_ids

@@ -39,7 +39,8 @@ TIMESHEETS = """
     WHERE b.object_type = 'pse__Timecard__c#day' AND b.res_model = 'account.analytic.line'"""
 PROPOSALS = """
     SELECT k.name, cur.name, count(DISTINCT p.id), sum(p.amount_untaxed)::text, sum(p.amount_tax)::text,
-           sum(p.amount_total)::text, count(DISTINCT p.move_id)
+           sum(p.amount_total)::text,
+           sum((SELECT count(*) FROM psa_proposal_move_rel r WHERE r.proposal_id = p.id))::int
     FROM psa_proposal p JOIN res_company k ON k.id = p.company_id JOIN res_currency cur ON cur.id = p.currency_id
     WHERE p.state = 'invoiced' GROUP BY 1, 2"""
 PARTS = """

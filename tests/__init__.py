@@ -24,6 +24,10 @@ from . import test_rate_and_breaker
 from . import test_rate
 from . import test_entry
 from . import test_proposal
+from . import test_proposal_split
+from . import test_proposal_rules
+from . import test_proposal_approval
+from . import test_proposal_random
 from . import test_invoice
 from . import test_allocation
 from . import test_credit

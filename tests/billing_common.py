@@ -163,7 +163,7 @@ class BillingCase(TransactionCase):
         proposal = self.propose(order, start, end)
         proposal.action_submit()
         proposal.with_user(self.approver).action_approve()
-        move = proposal.sudo().move_id
+        move = proposal.sudo().move_ids
         if post:
             move.action_post()
         return move

@@ -90,7 +90,7 @@ class TestFlow(OutboundMixin, TransactionCase):
         """The proposal's total, computed before anybody approved it, is the posted total to the cent."""
         self.assertTrue(moves)
         for move in moves:
-            proposal = self.env["psa.proposal"].search([("move_id", "=", move.id)])
+            proposal = self.env["psa.proposal"].search([("move_ids", "in", move.ids)])
             self.assertEqual(
                 (proposal.amount_untaxed, proposal.amount_tax, proposal.amount_total, proposal.company_id),
                 (move.amount_untaxed, move.amount_tax, move.amount_total, move.company_id))

@@ -17,6 +17,7 @@ from odoo.tests import BaseCase, tagged
 from ..models.billing.presentation import line_figures, spread
 from ..models.billing.pricing import price_hours, round_amount
 from ..models.billing.rate_find import FoundRate
+from ..models.billing.splitting import Part, divide, take_from
 from .billing_common import BillingCase
 
 RUNS = int(os.environ.get("PSA_PROPERTY_RUNS", "8"))
@@ -73,6 +74,37 @@ class TestFigures(BaseCase):
         for key, quantity, amount in taken:
             self.assertLessEqual(abs(amount), abs(available[key][1]))
             self.assertLessEqual(abs(quantity), abs(available[key][0]))
+
+    @PATIENT
+    @given(
+        st.lists(st.integers(-100000, 100000), max_size=12),
+        st.lists(st.decimals(min_value="0.000001", max_value=100, places=6), min_size=1, max_size=6),
+        st.integers(0, 5))
+    def test_shares_of_a_line_are_the_line(self, cents, weights, rest):
+        """To the cent, entry by entry; each customer's part is its percentage, the rounding goes to the named one."""
+        numbers, cent = [Decimal(number) / 100 for number in cents], Decimal("0.01")
+        parts = [Part(key, weight, key == rest % len(weights)) for key, weight in enumerate(weights)]
+        divided = divide(numbers, parts, cent)
+        whole, total = sum(numbers, Decimal(0)), sum(weights)
+        for index, number in enumerate(numbers):
+            self.assertEqual(sum(part[index] for part in divided.values()), number)
+            for part in divided.values():
+                self.assertTrue(min(number, 0) <= part[index] <= max(number, 0))
+                self.assertEqual(part[index] % cent, 0)
+        for part in parts:
+            borne = sum(divided[part.key], Decimal(0))
+            if not part.takes_rest and abs(whole) >= len(parts) * cent:
+                self.assertLessEqual(abs(borne - whole * part.weight / total), len(parts) * cent / 2)
+
+    @PATIENT
+    @given(st.lists(st.integers(-100000, 100000), min_size=1, max_size=12), st.decimals(0, 1, places=4))
+    def test_taking_in_proportion(self, cents, share):
+        numbers, cent = [Decimal(number) / 100 for number in cents], Decimal("0.01")
+        wanted = round_amount(sum(numbers) * share, SimpleNamespace(rounding=0.01))
+        taken = take_from(numbers, wanted, cent)
+        self.assertEqual(sum(taken), wanted if sum(numbers) else 0)
+        for number, part in zip(numbers, taken, strict=True):
+            self.assertTrue(min(number, 0) <= part <= max(number, 0))
 
 
 _STEPS = st.lists(

@@ -10,9 +10,15 @@ from . import entry_change
 from . import allocation
 from . import credit
 from . import status
+from . import share
+from . import invoice_layout
+from . import proposal_terms
 from . import proposal
 from . import proposal_line
+from . import proposal_change
+from . import proposal_rules
 from . import proposal_build
+from . import proposal_plan
 from . import proposal_price
 from . import proposal_invoice
 from . import evidence
@@ -51,3 +57,5 @@ from . import entry_vendor
 from . import vendor_line
 from . import vendor_bill
 from . import vendor_purchase
+from . import proposal_approval
+from . import proposal_margin

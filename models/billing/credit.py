@@ -7,7 +7,8 @@ from odoo.fields import Command
 from odoo.tools import SQL
 
 from .presentation import line_figures, spread
-from .pricing import decimal_of, round_amount
+from .pricing import QUANTITY_STEP, decimal_of, round_amount
+from .splitting import take_from
 
 
 class PsaAllocation(models.Model):
@@ -35,7 +36,8 @@ class PsaAllocation(models.Model):
         for line in lines.filtered(lambda line: line.id in origins):
             currency = line.currency_id
             total = decimal_of(line.quantity) * decimal_of(line.price_unit) * (1 - decimal_of(line.discount) / 100)
-            amount = round_amount(total, currency)
+            # An invoice that reverses a credit note of corrections takes back negative amounts.
+            amount = round_amount(total, currency) * (1 if line.move_id.move_type == "out_refund" else -1)
             explicit = named.get(line, self.browse())
             if explicit and currency.compare_amounts(-sum(explicit.mapped("amount")), float(amount)) == 0:
                 continue
@@ -129,20 +131,7 @@ class PsaAllocation(models.Model):
                 "%(entry)s stands on a draft invoice of %(customer)s: delete its line there instead.",
                 entry=draft[0].entry_id.display_name, customer=draft[0].move_id.partner_id.name,
             ))
-        left = self._left_on_lines(set(invoiced.move_line_id.ids))
-        wanted = {entry.id: list(part) for entry, part in amounts.items()}
-        parts = defaultdict(list)
-        for line in invoiced.move_line_id.sorted("id", reverse=True):
-            for entry_id, quantity, amount in left.get(line.id, ()):
-                if entry_id not in wanted:
-                    continue
-                want_quantity, want_amount = wanted[entry_id]
-                take_quantity = min(quantity, want_quantity, key=abs)
-                take_amount = min(amount, want_amount, key=abs)
-                if take_quantity or take_amount:
-                    wanted[entry_id] = [want_quantity - take_quantity, want_amount - take_amount]
-                    parts[line].append((entry_id, take_quantity, take_amount))
-        refunds = self._make_refunds(parts)
+        refunds = self._make_refunds(self._parts_to_credit(invoiced.move_line_id, amounts))
         return {
             "type": "ir.actions.act_window",
             "name": self.env._("Credit Notes"),
@@ -151,6 +140,34 @@ class PsaAllocation(models.Model):
             "res_id": refunds[:1].id,
             "domain": [("id", "in", refunds.ids)],
         }
+
+    @api.model
+    def _parts_to_credit(self, lines, amounts):
+        """Return ``{invoice line: [(entry id, quantity, amount)]}`` of what to credit where: the newest invoice first;
+        customers who pay a contract together are credited in proportion to what they were billed.
+        """
+        left = self._left_on_lines(set(lines.ids))
+        wanted = {entry.id: list(part) for entry, part in amounts.items()}
+        parts = defaultdict(list)
+        billed_together = lines.sorted("id", reverse=True).grouped(
+            lambda line: line.move_id.psa_proposal_ids or line.move_id)
+        for together in billed_together.values():
+            there = defaultdict(list)
+            for line in together:
+                for entry_id, quantity, amount in left.get(line.id, ()):
+                    if entry_id in wanted:
+                        there[entry_id].append((line, quantity, amount))
+            for entry_id, standing in there.items():
+                taken = []
+                for column, step in ((1, QUANTITY_STEP), (2, decimal_of(lines[0].currency_id.rounding))):
+                    numbers = [row[column] for row in standing]
+                    take = min(sum(numbers), wanted[entry_id][column - 1], key=abs)
+                    wanted[entry_id][column - 1] -= take
+                    taken.append(take_from(numbers, take, step))
+                for (line, *_left), quantity, amount in zip(standing, *taken, strict=True):
+                    if quantity or amount:
+                        parts[line].append((entry_id, quantity, amount))
+        return parts
 
     @api.model
     def _make_refunds(self, parts):
@@ -207,10 +224,15 @@ class PsaAllocation(models.Model):
         if not self:
             return
         entries, lines = self.entry_id, self.move_line_id
-        proposals = lines.move_id.psa_proposal_id
+        proposals = lines.move_id.psa_proposal_ids
         self.unlink()
+        # Of a split contract the entries may still stand on another customer's invoice.
+        standing = self.search([
+            ("entry_id", "in", entries.ids), ("kind", "=", "invoice"), ("state", "!=", "cancel"),
+            ("move_id", "in", proposals.move_ids.ids),
+        ]).entry_id
         gone = self.env["psa.proposal.line"].search([
-            ("proposal_id", "in", proposals.ids), ("entry_id", "in", entries.ids), ("decision", "=", "in"),
+            ("proposal_id", "in", proposals.ids), ("entry_id", "in", (entries - standing).ids), ("decision", "=", "in"),
         ])
         gone.write({"decision": "carried", "reason": self.env._("Removed from the draft invoice")})
         entries._after_allocation()

@@ -6,6 +6,7 @@ from odoo.exceptions import AccessError, UserError
 
 from .entry_kinds import HUSH, UNPRICED
 from .pricing import decimal_of, plain
+from .proposal import OPEN_STATES
 
 _CAUSES = {
     "changed": "changed_after_billing",
@@ -253,7 +254,7 @@ class PsaEntry(models.Model):
         if not self:
             return
         lines = self.env["psa.proposal.line"].sudo().search([
-            ("entry_id", "in", self.ids), ("proposal_id.state", "in", ("draft", "to_approve")),
+            ("entry_id", "in", self.ids), ("proposal_id.state", "in", OPEN_STATES),
         ])
         lines.proposal_id.filtered(lambda proposal: not proposal.needs_refresh).needs_refresh = True
 

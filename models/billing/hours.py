@@ -126,15 +126,3 @@ class PsaEntry(models.Model):
                     "days": plain(quantity_of(counted / per_day)),
                 })
         return result
-
-
-class PsaProposal(models.Model):
-    """The invoice counts days where the contract does."""
-
-    _inherit = "psa.proposal"
-
-    def _invoice_unit(self, order_line, entries):
-        """Return the unit of an invoice line for ``entries``."""
-        if entries[:1].kind == "time":
-            return self.order_id._psa_invoice_unit(order_line)
-        return super()._invoice_unit(order_line, entries)

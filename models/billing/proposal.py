@@ -4,18 +4,20 @@ from odoo.exceptions import AccessError, UserError
 STATES = [
     ("draft", "Draft"),
     ("to_approve", "To Approve"),
+    ("second_approval", "Second Approval"),
     ("approved", "Approved"),
     ("invoiced", "Invoiced"),
     ("cancelled", "Cancelled"),
 ]
-OPEN_STATES = ("draft", "to_approve")
+OPEN_STATES = ("draft", "to_approve", "second_approval")
 
 
 class PsaProposal(models.Model):
     """What would be invoiced for one contract and period, with the reason of all that would not.
 
-    draft -> to approve -> approved (a draft invoice exists) -> invoiced (it is posted). Who prepared or edited it
-    does not approve it. It never changes once it is approved: the invoice is credited, and the next run proposes.
+    draft -> to approve -> (second approval, for large amounts) -> approved (its draft invoices exist) -> invoiced (they
+    are posted). Who prepared or edited it does not approve it. It never changes once it is approved: an invoice is
+    credited, and the next run proposes.
     """
 
     _name = "psa.proposal"
@@ -40,30 +42,50 @@ class PsaProposal(models.Model):
     amount_tax = fields.Monetary("Taxes", readonly=True)
     amount_total = fields.Monetary("Total", readonly=True)
     amount_held = fields.Monetary("Held", readonly=True, help="Before tax.")
+    amount_carried = fields.Monetary("Carried Forward", readonly=True, help="Before tax; billed another time.")
     needs_refresh = fields.Boolean(readonly=True, copy=False, help="Its entries changed since it was built.")
     prepared_by = fields.Many2one("res.users", readonly=True, copy=False)
     editor_ids = fields.Many2many(
         "res.users", string="Edited By", readonly=True, copy=False, help="Changed its lines, so may not approve it."
     )
+    first_approved_by = fields.Many2one("res.users", readonly=True, copy=False, tracking=True)
+    first_approved_at = fields.Datetime(readonly=True, copy=False)
     approved_by = fields.Many2one("res.users", readonly=True, copy=False, tracking=True)
     approved_at = fields.Datetime(readonly=True, copy=False)
-    move_id = fields.Many2one(
-        "account.move", "Invoice", readonly=True, copy=False, index="btree_not_null", ondelete="set null"
+    move_ids = fields.Many2many(
+        "account.move", "psa_proposal_move_rel", "proposal_id", "move_id", "Invoices", readonly=True, copy=False,
+        help="One per customer who pays; a credit note beside it where the layout asks for one.",
     )
+    move_id = fields.Many2one(
+        "account.move", "Invoice", compute="_compute_move_id", search="_search_move_id",
+        help="The invoice, when there is only one.",
+    )
+    invoice_count = fields.Integer("Number of Invoices", compute="_compute_move_id")
 
     _one_open = models.UniqueIndex(
-        "(order_id, period_start, period_end) WHERE state IN ('draft', 'to_approve')",
+        "(order_id, period_start, period_end) WHERE state IN ('draft', 'to_approve', 'second_approval')",
         "There is already an open proposal for this contract and period.",
     )
     _period_ordered = models.Constraint("CHECK (period_end >= period_start)", "A period cannot end before it starts.")
+
+    # === COMPUTE === #
+    @api.depends("move_ids")
+    def _compute_move_id(self):
+        for proposal in self:
+            moves = proposal.sudo().move_ids
+            proposal.move_id = moves if len(moves) == 1 else False
+            proposal.invoice_count = len(moves)
+
+    def _search_move_id(self, operator, value):
+        return [("move_ids", operator, value)]
 
     # === CRUD === #
     def write(self, vals):
         """Users edit lines only (and only while open); everything else changes through the actions."""
         if not self.env.su:
             lines_only = set(vals) <= {
-                "line_ids", "in_line_ids", "held_line_ids", "excluded_line_ids", "message_follower_ids",
-                "activity_ids", "message_main_attachment_id",
+                "line_ids", "in_line_ids", "held_line_ids", "carried_line_ids", "excluded_line_ids",
+                "message_follower_ids", "activity_ids", "message_main_attachment_id",
             }
             if not lines_only:
                 raise AccessError(self.env._("Billing proposals change through their buttons only."))
@@ -79,7 +101,7 @@ class PsaProposal(models.Model):
         """Build the lines again from the entries as they are now; a reviewer's decisions are kept."""
         self._require("psa_hub.group_operator", OPEN_STATES)
         proposals = self.sudo()
-        proposals.filtered(lambda proposal: proposal.state == "to_approve").write({"state": "draft"})
+        proposals._reopen()
         for (start, end), of_period in proposals.grouped(
             lambda proposal: (proposal.period_start, proposal.period_end)
         ).items():
@@ -88,35 +110,69 @@ class PsaProposal(models.Model):
     def action_submit(self):
         """Hand these over for approval."""
         self._require("psa_hub.group_operator", ("draft",))
+        with_lines = {
+            proposal.id for proposal, in self.env["psa.proposal.line"].sudo()._read_group(
+                [("proposal_id", "in", self.ids), ("decision", "=", "in")], ["proposal_id"])
+        }
         for proposal in self:
             if proposal.needs_refresh:
                 raise UserError(self.env._("Entries of %s changed: refresh it first.", proposal.name))
-            if not any(line.decision == "in" for line in proposal.line_ids):
+            if proposal.id not in with_lines:
                 raise UserError(self.env._("%s has nothing to bill.", proposal.name))
-            if proposal.amount_total < 0:
-                raise UserError(self.env._("%s would be negative: carry its credits forward.", proposal.name))
+            proposal.sudo()._check_sign()
         self.sudo().write({"state": "to_approve", "prepared_by": self.env.uid})
+        self.sudo()._ask_approvers()
+
+    def _check_sign(self):
+        """Refuse what no invoice can say, unless corrections stand on a credit note of their own."""
+        if self.amount_total < 0 and self.order_id._psa_layout().negative_lines != "credit_note":
+            raise UserError(self.env._("%s would be negative: carry its credits forward.", self.name))
 
     def action_back_to_draft(self):
         """Take these back for changes."""
-        self._require("psa_hub.group_operator", ("to_approve",))
-        self.sudo().write({"state": "draft"})
+        self._require("psa_hub.group_operator", ("to_approve", "second_approval"))
+        self.sudo()._reopen()
 
     def action_cancel(self):
         """Drop these; their entries are free for the next run."""
         self._require("psa_hub.group_operator", OPEN_STATES)
         self.sudo()._drop()
 
+    def _reopen(self):
+        """Back to draft: what was approved so far no longer counts."""
+        self.filtered(lambda proposal: proposal.state != "draft").write({
+            "state": "draft", "first_approved_by": False, "first_approved_at": False})
+        self._forget_activities()
+
     def _drop(self, reason=None):
-        self.line_ids.filtered("reserved").write({"reserved": False})
+        if not self:
+            return
+        self._unreserve()
         self.write({"state": "cancelled"})
+        self._forget_activities()
         if reason:
             self._message_log_batch(bodies={proposal.id: reason for proposal in self})
 
     def action_open_invoice(self):
-        """Show the invoice."""
-        self.ensure_one()
-        return self.move_id.get_formview_action()
+        """Show the invoice, or the invoices."""
+        moves = self.sudo().move_ids
+        if len(moves) == 1:
+            return moves.with_env(self.env).get_formview_action()
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.env._("Invoices"),
+            "res_model": "account.move",
+            "view_mode": "list,kanban,form",
+            "domain": [("id", "in", moves.ids)],
+        }
+
+    def _follow_moves(self):
+        """Take the state of the invoices: posted when all that are left are; without one, the entries are free."""
+        for proposal in self:
+            states = set(proposal.move_ids.mapped("state")) - {"cancel"}
+            state = "cancelled" if not states else "approved" if "draft" in states else "invoiced"
+            if proposal.state != state:
+                proposal.state = state
 
     def _require(self, group, states):
         """Refuse who may not, and proposals that are not in one of ``states``."""

@@ -1,12 +1,21 @@
+from collections import defaultdict
+
 from odoo import api, models
 from odoo.exceptions import AccessError
 from odoo.fields import Domain
+from odoo.tools import SQL, split_every
 
 from .bulk import insert_rows
 from .entry_kinds import HUSH
 from .pricing import decimal_of, plain
 from .proposal import OPEN_STATES
 
+# So many contracts are built at a time.
+BATCH = 100
+_ENTRY_FIELDS = [
+    "order_id", "company_id", "state", "reason", "work_date", "pending_change", "exception_id", "quantity", "amount",
+    "allocated_quantity", "allocated_amount",
+]
 _DECISION_BY_STATE = {"approved": "in", "waiting": "held", "held": "held", "excluded": "excluded"}
 
 
@@ -79,53 +88,71 @@ class PsaProposal(models.Model):
 
     # === LINES === #
     def _build(self, period_start, period_end):
-        """Write the lines of these proposals anew. One query finds the entries, one the reservations of others."""
-        if not self:
-            return
-        decided = {
-            (line.proposal_id.id, line.entry_id.id): line
-            for line in self.line_ids.filtered("decided_by")
-        }
+        """Write the lines of these proposals anew, so many contracts at a time that memory does not grow with a run.
+
+        A constant number of queries a batch: one finds the entries, one the reservations of others.
+        """
+        for ids in split_every(BATCH, self.ids, self.browse):
+            ids._build_batch(period_start, period_end)
+            if len(self) > BATCH:
+                self.env.flush_all()
+                self.env["psa.entry"].invalidate_model()
+
+    def _build_batch(self, period_start, period_end):
+        Line = self.env["psa.proposal.line"].sudo()
         kept = {
-            key: (line.decision, line.reason, line.decided_by.id) for key, line in decided.items()
+            (line.proposal_id.id, line.entry_id.id): (line.decision, line.reason, line.decided_by.id)
+            for line in Line.search([("proposal_id", "in", self.ids), ("decided_by", "!=", False)])
         }
-        self.line_ids.unlink()
-        orders = self.order_id
-        domain = self._backlog_domain(orders, period_end) & (
+        self._delete_lines()
+        domain = self._backlog_domain(self.order_id, period_end) & (
             Domain("state", "in", ("approved", "waiting", "held"))
             | (Domain("state", "=", "excluded") & Domain("work_date", ">=", period_start))
         )
-        entries = self.env["psa.entry"].sudo().search(domain, order="work_date, id")
-        taken = {
-            line.entry_id.id: line.proposal_id.name
-            for line in self.env["psa.proposal.line"].sudo().search(
-                [("entry_id", "in", entries.ids), ("reserved", "=", True)])
-        }
-        proposal_by_order = {proposal.order_id.id: proposal.id for proposal in self}
+        entries = self.env["psa.entry"].sudo().search_fetch(domain, _ENTRY_FIELDS, order="work_date, id")
+        taken = dict(self.env.execute_query(SQL(
+            """
+            SELECT line.entry_id, proposal.name
+              FROM psa_proposal_line line JOIN psa_proposal proposal ON proposal.id = line.proposal_id
+             WHERE line.entry_id = ANY(%s) AND line.reserved
+            """, entries.ids)))
         labels = dict(entries._fields["reason"]._description_selection(self.env))
-        vals_list = []
+        by_order = defaultdict(list)
         for entry in entries:
-            values = {"decided_by": False} | self._line_values(entry, labels, taken, period_start)
+            values = self._line_values(entry, labels, taken, period_start)
             if values["quantity"] == values["amount"] == "0" and values["decision"] == "in":
                 continue
-            proposal_id = proposal_by_order[entry.order_id.id]
-            if (proposal_id, entry.id) in kept and not (
-                kept[proposal_id, entry.id][0] == "in" and values["decision"] != "in"
-            ):
-                values["decision"], values["reason"], values["decided_by"] = kept[proposal_id, entry.id]
-            values["reserved"] = values["decision"] == "in"
-            vals_list.append({
-                "proposal_id": proposal_id,
+            by_order[entry.order_id.id].append({
                 "entry_id": entry.id,
                 "company_id": entry.company_id.id,
                 "work_date": entry.work_date,
+                "decided_by": False,
                 **values,
             })
-        insert_rows(self.env["psa.proposal.line"].sudo(), vals_list)
+        vals_list = []
+        for proposal in self:
+            lines = by_order[proposal.order_id.id]
+            for values in lines:
+                values["proposal_id"] = proposal.id
+                decided = kept.get((proposal.id, values["entry_id"]))
+                if decided and not (decided[0] == "in" and values["decision"] != "in"):
+                    values["decision"], values["reason"], values["decided_by"] = decided
+            proposal._apply_rules(lines)
+            vals_list += lines
+        for values in vals_list:
+            values["reserved"] = values["decision"] == "in"
+        insert_rows(Line, vals_list)
         self.invalidate_recordset()
-        self._carry_negative()
         self._compute_totals()
         self.write({"needs_refresh": False})
+
+    def _delete_lines(self):
+        """Delete all lines of these. One statement: nothing hangs on them."""
+        Line = self.env["psa.proposal.line"]
+        Line.flush_model()
+        self.env.cr.execute(SQL("DELETE FROM psa_proposal_line WHERE proposal_id = ANY(%s)", self.ids))
+        Line.invalidate_model()
+        self.invalidate_recordset()
 
     def _line_values(self, entry, labels, taken, period_start):
         """Return decision, reason and what is left to bill of ``entry``."""
@@ -144,14 +171,3 @@ class PsaProposal(models.Model):
             "quantity": plain(decimal_of(entry.quantity) - decimal_of(entry.allocated_quantity)),
             "amount": plain(decimal_of(entry.amount) - decimal_of(entry.allocated_amount)),
         }
-
-    def _carry_negative(self):
-        """Carry a proposal forward whose lines would add up to less than nothing: no invoice can say that."""
-        for proposal in self:
-            lines = proposal.line_ids.filtered(lambda line: line.decision == "in")
-            if proposal.currency_id.compare_amounts(sum(lines.mapped("amount")), 0.0) < 0:
-                lines.write({
-                    "decision": "carried",
-                    "reserved": False,
-                    "reason": self.env._("The total would be negative: carried to the next invoice"),
-                })

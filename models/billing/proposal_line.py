@@ -20,7 +20,7 @@ class PsaProposalLine(models.Model):
     decision = fields.Selection(DECISIONS, required=True)
     reason = fields.Char(help="Why it is not billed now, or what is unusual about it.")
     quantity = fields.Float(digits=QUANTITY_DIGITS, readonly=True)
-    amount = fields.Monetary(readonly=True)
+    amount = fields.Monetary(help="Before tax. A reviewer may bill less, with a reason.")
     currency_id = fields.Many2one(related="proposal_id.currency_id")
     decided_by = fields.Many2one("res.users", readonly=True, help="Empty: decided by the rules.")
     reserved = fields.Boolean(
@@ -46,15 +46,19 @@ class PsaProposalLine(models.Model):
         """A reviewer decides about lines of a draft proposal, with a reason; totals and reservations follow."""
         if self.env.su:
             return super().write(vals)
-        if set(vals) - {"decision", "reason"}:
-            raise AccessError(self.env._("Only the decision and its reason can be changed on a proposal line."))
+        if set(vals) - {"decision", "reason", "amount"}:
+            raise AccessError(self.env._("Only the decision, the amount and the reason can be changed on a line."))
         self.check_access("write")
+        lines = self.sudo()
+        if "amount" in vals:
+            self._bill_less(vals["amount"], vals.get("reason") or "")
+        decided = {name: value for name, value in vals.items() if name != "amount"}
         for line in self:
-            line._check_decision(vals.get("decision", line.decision), vals.get("reason", line.reason))
-        result = super(PsaProposalLine, self.sudo()).write({**vals, "decided_by": self.env.uid})
-        for line in self.sudo():
+            line._check_decision(decided.get("decision", line.decision), decided.get("reason", line.reason))
+        result = super(PsaProposalLine, lines).write({**decided, "decided_by": self.env.uid})
+        for line in lines:
             line.reserved = line.decision == "in"
-        proposals = self.sudo().proposal_id
+        proposals = lines.proposal_id
         proposals.write({"editor_ids": [fields.Command.link(self.env.uid)]})
         proposals._compute_totals()
         return result

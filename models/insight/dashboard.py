@@ -4,6 +4,7 @@ from odoo import api, fields, models
 from odoo.exceptions import AccessError
 from odoo.tools import format_date
 
+from ..billing.proposal import OPEN_STATES as PROPOSAL_STATES
 from ..desk.exception import OPEN_STATES
 
 MONTHS_SHOWN = 6
@@ -118,12 +119,12 @@ class PsaDashboard(models.AbstractModel):
         """Count and untaxed total of proposals by state; of invoiced ones those of the last month."""
         labels = self._labels("psa.proposal", "state")
         totals = {state: {"state": state, "label": label, "count": 0, "amount": 0.0, "held": 0.0}
-                  for state, label in labels.items() if state in ("draft", "to_approve", "approved", "invoiced")}
+                  for state, label in labels.items() if state != "cancelled"}
         since = fields.Datetime.now() - relativedelta(days=30)
         for state, currency, company, count, amount, held in self.env["psa.proposal"]._read_group(
             [
                 *self._company_domain(),
-                "|", ("state", "in", ("draft", "to_approve", "approved")),
+                "|", ("state", "in", (*PROPOSAL_STATES, "approved")),
                 "&", ("state", "=", "invoiced"), ("approved_at", ">=", since),
             ],
             ["state", "currency_id", "company_id"],

@@ -9,6 +9,8 @@ class PsaProposal(models.Model):
     in_line_ids = fields.One2many(
         "psa.proposal.line", "proposal_id", "Billed Now", domain=[("decision", "=", "in")])
     held_line_ids = fields.One2many(
-        "psa.proposal.line", "proposal_id", "Held Lines", domain=[("decision", "in", ("held", "carried"))])
+        "psa.proposal.line", "proposal_id", "Held Lines", domain=[("decision", "=", "held")])
+    carried_line_ids = fields.One2many(
+        "psa.proposal.line", "proposal_id", "Carried Lines", domain=[("decision", "=", "carried")])
     excluded_line_ids = fields.One2many(
         "psa.proposal.line", "proposal_id", "Excluded Lines", domain=[("decision", "=", "excluded")])

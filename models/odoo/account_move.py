@@ -1,8 +1,6 @@
-from odoo import fields, models
+from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import float_compare
-
-_PROPOSAL_STATE = {"posted": "invoiced", "draft": "approved", "cancel": "cancelled"}
 
 
 class AccountMove(models.Model):
@@ -10,9 +8,24 @@ class AccountMove(models.Model):
 
     _inherit = "account.move"
 
-    psa_proposal_id = fields.Many2one(
-        "psa.proposal", "Billing Proposal", copy=False, readonly=True, index="btree_not_null", ondelete="set null"
+    psa_proposal_ids = fields.Many2many(
+        "psa.proposal", "psa_proposal_move_rel", "move_id", "proposal_id", "Billing Proposals", copy=False,
+        readonly=True, help="Several when contracts of a customer share an invoice.",
     )
+    psa_proposal_id = fields.Many2one(
+        "psa.proposal", "Billing Proposal", compute="_compute_psa_proposal_id", search="_search_psa_proposal_id",
+        help="The proposal, when there is only one.",
+    )
+
+    # === COMPUTE === #
+    @api.depends("psa_proposal_ids")
+    def _compute_psa_proposal_id(self):
+        for move in self:
+            proposals = move.psa_proposal_ids
+            move.psa_proposal_id = proposals if len(proposals) == 1 else False
+
+    def _search_psa_proposal_id(self, operator, value):
+        return [("psa_proposal_ids", operator, value)]
 
     # === THE LEDGER FOLLOWS === #
     def _post(self, soft=True):
@@ -39,9 +52,13 @@ class AccountMove(models.Model):
         return result
 
     def unlink(self):
-        proposals = self.env["psa.proposal"].sudo().search([("move_id", "in", self.ids)])
-        proposals._drop(self.env._("The draft invoice was deleted: its entries are free for the next billing run."))
-        return super().unlink()
+        proposals = self.sudo().psa_proposal_ids
+        gone = proposals.filtered(lambda proposal: not (
+            proposal.move_ids - self).filtered(lambda move: move.state != "cancel"))
+        gone._drop(self.env._("The draft invoice was deleted: its entries are free for the next billing run."))
+        result = super().unlink()
+        (proposals - gone)._follow_moves()
+        return result
 
     def _compute_payment_state(self):
         # Only notes who changed: the status is worked out and sent once, at the end of the transaction.
@@ -65,20 +82,25 @@ class AccountMove(models.Model):
         moves = self.filtered(lambda move: move.move_type in ("out_invoice", "out_refund"))
         if not moves:
             return
-        Allocation._allocate_credits(
-            moves.filtered(lambda move: move.move_type == "out_refund" and move.state == "posted"))
+        Allocation._allocate_credits(moves.filtered(lambda move: move.state == "posted" and move._psa_credits()))
         Allocation._of_moves(moves)._follow_moves()
-        for proposal in self.env["psa.proposal"].sudo().search([("move_id", "in", moves.ids)]):
-            proposal.state = _PROPOSAL_STATE[proposal.move_id.state]
+        moves.sudo().psa_proposal_ids._follow_moves()
         moves._psa_queue_status()
+
+    def _psa_credits(self):
+        """Tell whether this takes something back: a credit note of an invoice, or an invoice that reverses a credit
+        note. A credit note that a proposal made of corrections bills them, and takes nothing back.
+        """
+        return self.move_type == "out_refund" or self.reversed_entry_id.move_type == "out_refund"
 
     def _psa_check_lines(self):
         """Refuse to post an invoice whose lines do not add up to the entries on them, whoever changed what."""
-        moves = self.filtered(lambda move: move.move_type == "out_invoice")
+        moves = self.filtered(lambda move: move.move_type in ("out_invoice", "out_refund"))
         for line, amount in self.env["psa.allocation"].sudo()._read_group(
             [("move_id", "in", moves.ids), ("kind", "=", "invoice")], ["move_line_id"], ["amount:sum"]
         ):
-            total = line.quantity * line.price_unit * (1 - (line.discount or 0.0) / 100)
+            sign = -1 if line.move_id.move_type == "out_refund" else 1
+            total = sign * line.quantity * line.price_unit * (1 - (line.discount or 0.0) / 100)
             if float_compare(
                 line.currency_id.round(total), amount, precision_rounding=line.currency_id.rounding
             ):

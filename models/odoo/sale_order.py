@@ -3,6 +3,8 @@ from dateutil.relativedelta import relativedelta
 from odoo import api, fields, models
 from odoo.exceptions import RedirectWarning, UserError
 
+from ..billing.proposal import OPEN_STATES
+
 
 class SaleOrder(models.Model):
     _inherit = "sale.order"
@@ -80,7 +82,7 @@ class SaleOrder(models.Model):
             [("order_id", "in", self.ids)], ["order_id", "state"], ["__count"]
         ):
             totals[order.id]["proposals"] += count
-            if state in ("draft", "to_approve"):
+            if state in OPEN_STATES:
                 open_orders.add(order.id)
         for order in self:
             total = totals[order.id]
@@ -129,7 +131,7 @@ class SaleOrder(models.Model):
         """Open the open proposals of these contracts; where there is none, make one of all work up to today."""
         today = fields.Date.context_today(self)
         Proposal = self.env["psa.proposal"]
-        proposals = Proposal.search([("order_id", "in", self.ids), ("state", "in", ("draft", "to_approve"))])
+        proposals = Proposal.search([("order_id", "in", self.ids), ("state", "in", OPEN_STATES)])
         missing = self.filtered("psa_contract") - proposals.order_id
         if missing:
             proposals |= Proposal._create_proposals(today + relativedelta(day=1), today, missing)

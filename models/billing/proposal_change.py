@@ -1,0 +1,91 @@
+from decimal import Decimal
+
+from odoo import fields, models
+from odoo.exceptions import AccessError, UserError
+
+from .pricing import decimal_of, plain, round_amount
+
+
+class PsaProposalLine(models.Model):
+    """A reviewer bills less for a line, and says why: the entry is written down, so that the ledger's law holds."""
+
+    _inherit = "psa.proposal.line"
+
+    gross_amount = fields.Monetary("Worth", related="entry_id.gross_amount")
+    written_down_amount = fields.Monetary("Written Down", related="entry_id.written_down_amount")
+
+    def _bill_less(self, amount, reason):
+        """Bill ``amount`` for each of these lines instead of what its entry comes to.
+
+        A write-down may be taken back, in part or whole; more than the contract's worth is never billed.
+
+        :param amount: float, before tax, in the contract's currency
+        :param reason: kept on the line and in the audit trail
+        :raise AccessError: above the limit of reviewers
+        """
+        for line in self:
+            line._check_bill_less(amount, reason)
+        lines = self.sudo()
+        audit = []
+        outdated = lines.proposal_id.filtered("needs_refresh")
+        for line in lines:
+            entry = line.entry_id
+            before = entry.amount
+            line._write_down(decimal_of(line.amount) - round_amount(decimal_of(amount), line.currency_id), reason)
+            line._follow_entry(reason)
+            audit.append({
+                "event": "proposal.line_changed",
+                "res_model": entry._name,
+                "res_id": entry.id,
+                "company_id": line.company_id.id,
+                "reason": reason,
+                "before": {"amount": plain(before)},
+                "after": {"amount": plain(entry.amount), "proposal": line.proposal_id.name},
+            })
+        # What was changed here is known here; a proposal is only out of date when something else moved with it.
+        (lines.proposal_id - outdated)._refresh_needed()
+        self.env["psa.audit"]._log(audit)
+
+    def _check_bill_less(self, amount, reason):
+        self.ensure_one()
+        self._check_decision("excluded", reason)
+        entry, currency, company = self.entry_id.sudo(), self.currency_id, self.company_id.sudo()
+        if self.decision != "in":
+            raise UserError(self.env._("Only what is billed now can be billed at less."))
+        if entry.billing_state != "to_bill":
+            raise UserError(self.env._(
+                "A part of %s stands on an invoice already: credit that instead.", entry.display_name))
+        most = decimal_of(entry.amount) + decimal_of(entry.written_down_amount)
+        wanted = round_amount(decimal_of(amount), currency)
+        if not min(most, Decimal(0)) <= wanted <= max(most, Decimal(0)):
+            raise UserError(self.env._(
+                "%(entry)s is worth %(worth)s by the contract: a reviewer can bill less, not more.",
+                entry=entry.display_name, worth=currency.format(float(most))))
+        off = currency._convert(
+            float(abs(most - wanted)), company.currency_id, company, fields.Date.context_today(self))
+        if off > company.psa_line_change_limit and not self.env.user.has_group("psa_hub.group_approver"):
+            raise AccessError(self.env._(
+                "Reviewers take at most %(limit)s off a line; %(amount)s needs an approver.",
+                limit=company.currency_id.format(company.psa_line_change_limit),
+                amount=company.currency_id.format(off)))
+
+    def _write_down(self, difference, reason):
+        """Write the entry down by ``difference`` (Decimal; of the other sign: take a write-down back)."""
+        entry = self.entry_id
+        written_down = decimal_of(entry.written_down_amount) + difference
+        # Both at once: the database knows no moment at which they do not add up.
+        entry.write({
+            "written_down_amount": float(written_down), "amount": float(decimal_of(entry.amount) - difference)})
+        self.env["psa.entry"]._reprice(entry)
+
+    def _follow_entry(self, reason):
+        """Show what the entry comes to now."""
+        entry = self.entry_id
+        values = {
+            "amount": entry.amount - entry.allocated_amount,
+            "quantity": entry.quantity - entry.allocated_quantity,
+            "reason": reason,
+        }
+        if entry.state != "approved":
+            values.update(decision="excluded", reserved=False)
+        self.write(values)
