@@ -3,4 +3,5 @@ from . import desk
 from . import apply
 from . import billing
 from . import odoo
+from . import periods
 from . import insight
