@@ -42,3 +42,6 @@ from . import test_link_workers
 from . import test_lane
 from . import test_ledger_properties
 from . import test_billing_access
+from . import test_hold
+from . import test_period
+from . import test_billing_run

@@ -82,7 +82,6 @@ class AccountMove(models.Model):
         return posted
 
     def unlink(self):
-        reversals = self._psa_reversals() - self
-        result = super().unlink()
-        reversals.unlink()
-        return result
+        if reversals := self._psa_reversals() - self:
+            reversals.unlink()
+        return super().unlink()

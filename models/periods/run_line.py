@@ -67,7 +67,7 @@ class PsaBillingRun(models.Model):
 
     _inherit = "psa.billing.run"
 
-    contract_count = fields.Integer("Contracts", compute="_compute_figures", compute_sudo=True)
+    contract_count = fields.Integer("Contracts in It", compute="_compute_figures", compute_sudo=True)
     worked_count = fields.Integer("Worked On", compute="_compute_figures", compute_sudo=True)
     progress = fields.Integer("Progress", compute="_compute_figures", compute_sudo=True)
     proposal_count = fields.Integer("Proposals", compute="_compute_figures", compute_sudo=True)
