@@ -156,18 +156,18 @@ class TestBillingRun(HoldCase):
     def test_the_error_of_one_contract_stays_with_it(self):
         good, bad, fine = orders = self.make_orders(3)
         Proposal = type(self.env["psa.proposal"])
-        build = Proposal._build
+        build, sentence = Proposal._build, "The fiscal position of this contract is gone."
 
         def break_one(proposals, period_start, period_end):
             if bad in proposals.order_id:
-                raise UserError("The fiscal position of this contract is gone.")
+                raise UserError(sentence)
             return build(proposals, period_start, period_end)
 
         run = self.make_run(orders)
         with patch.object(Proposal, "_build", break_one):
             run.action_run()
         self.assertEqual(self.states(run), ["proposed", "error", "proposed"])
-        self.assertEqual(run.error_line_ids.note, "The fiscal position of this contract is gone.")
+        self.assertEqual(run.error_line_ids.note, sentence)
         self.assertEqual((run.state, run.error_count, run.amount_in), ("done", 1, 1600))
         self.assertFalse(bad.psa_proposal_ids)
         self.assertTrue(good.psa_proposal_ids and fine.psa_proposal_ids)

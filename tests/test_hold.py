@@ -24,9 +24,10 @@ class HoldCase(BillingCase):
         cls.make_rate(100, order, role_id=cls.consultant.id)
         return order
 
-    def invoice(self, order=None, day="2026-03-01", hours=10):
-        """Return a posted invoice over ``hours`` at 100.00 before tax, due at once."""
+    def invoice(self, order=None, day=None, hours=10):
+        """Return a posted invoice over ``hours`` at 100.00 before tax, due at once, by default 100 days ago."""
         order = order or self.order
+        day = day or fields.Date.context_today(self.company) - timedelta(days=100)
         self.make_time(order, [hours], day=date(2026, 2, 2))
         move = self.bill(order, date(2026, 2, 1), date(2026, 2, 28), post=False)
         move.write({"invoice_date": day, "invoice_payment_term_id": False, "invoice_date_due": day})
@@ -75,12 +76,12 @@ class TestHold(HoldCase):
         move = self.invoice()
         proposal = self.ready()
         self.assertTrue(proposal.on_hold)
-        self.assertEqual((proposal.hold_amount, proposal.hold_since), (1150, date(2026, 3, 1)))
+        self.assertEqual((proposal.hold_amount, proposal.hold_since), (1150, move.invoice_date_due))
         self.assertIn("1,150.00", proposal.hold_text)
         self.assertEqual(proposal.line_ids[0].hold_text, proposal.hold_text, "each line says why")
         self.assertRefused(proposal, "is on hold")
         row = self.hold_env.search([("partner_id", "=", self.customer.id)])
-        self.assertEqual((row.kind, row.state, row.amount, row.since), ("overdue", "open", 1150, date(2026, 3, 1)))
+        self.assertEqual((row.kind, row.state, row.amount, row.since), ("overdue", "open", 1150, move.invoice_date_due))
         activity = self.env["mail.activity"].search([("user_id", "=", salesperson.id)])
         self.assertEqual((activity.res_model, activity.res_id), ("sale.order", self.order.id))
         self.assertIn("1,150.00", activity.note)
@@ -132,7 +133,7 @@ class TestHold(HoldCase):
         proposal = self.ready()
         self.assertEqual(self.holds(proposal), {"credit_limit"})
         self.assertEqual(proposal.hold_amount, 300)
-        self.assertRefused(proposal, "credit limit")
+        self.assertRefused(proposal, "over the credit limit")
         row = self.hold_env.search([("order_id", "=", self.order.id)])
         self.assertEqual((row.kind, row.amount), ("credit_limit", 300))
         self.pay(move, 299.99)

@@ -6,6 +6,7 @@ from odoo import Command
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import tagged
 
+from .fake_connector import FakeConnector, registered
 from .test_hold import HoldCase
 
 MAY, JUNE = (date(2026, 5, 1), date(2026, 5, 31)), (date(2026, 6, 1), date(2026, 6, 30))
@@ -74,21 +75,21 @@ class TestLateArrival(PeriodCase):
         self.assertEqual((self.may.late_count, self.may.late_amount), (1, 800))
 
     def test_each_source_has_its_cutoff(self):
-        connections = self.env["psa.connection"].create([
-            {"name": name, "connector_code": "salesforce", "company_id": self.company.id, "environment": "sandbox",
-             "auth_method": "jwt_bearer"}
-            for name in ("Fast", "Slow")
-        ])
+        with registered(FakeConnector()):
+            connections = self.env["psa.connection"].create([
+                {"name": name, "connector_code": "fake", "company_id": self.company.id, "environment": "sandbox"}
+                for name in ("Fast", "Slow")
+            ])
         self.may.cutoff_ids = [
             Command.create({"connection_id": connections[1].id, "cutoff_at": datetime(2026, 6, 10, 12)})]
-        messages = self.env["psa.message"]
-        for connection in connections:
-            stream = connection.stream_ids[:1] or self.env["psa.stream"].create({
-                "connection_id": connection.id, "object_type": "Timecard", "direction": "in"})
-            messages |= self.env["psa.message"].sudo().create({
-                "connection_id": connection.id, "stream_id": stream.id, "company_id": self.company.id,
-                "lane": "transaction", "dedupe_key": f"key {connection.id}", "object_type": stream.object_type,
-                "external_id": "1", "operation": "upsert"})
+        messages = self.env["psa.message"].sudo().create([
+            {
+                "connection_id": stream.connection_id.id, "stream_id": stream.id, "company_id": self.company.id,
+                "lane": "transaction", "dedupe_key": "1", "object_type": "Timecard", "external_id": "1",
+                "operation": "upsert", "state": "done",
+            }
+            for stream in connections.stream_ids.filtered(lambda stream: stream.code == "account").sorted("id")
+        ])
         self.close()
         fast, slow = (self.arrive("2026-06-05 09:00:00", message_id=message.id) for message in messages)
         self.assertEqual((fast.late_policy, slow.late_policy), ("next_period", False))

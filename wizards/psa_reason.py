@@ -14,7 +14,7 @@ ASKS = {
 
 
 class PsaReason(models.TransientModel):
-    """Asks for the reason of something that is kept for ever. The methods behind it check rights and write the audit."""
+    """Asks for the reason of something that is kept for ever. What is behind it checks rights and writes the audit."""
 
     _name = "psa.reason"
     _description = "Reason"

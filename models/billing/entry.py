@@ -59,8 +59,8 @@ class PsaEntry(models.Model):
     """A billable event: hours, an expense, a milestone or a fee, priced by its contract.
 
     ``gross_*`` is its worth by the contract; what a write-down, a retainer, a cap or a difference billed before takes
-    off leads to ``quantity`` and ``amount``, which are what is approved; ``allocated_*`` what stands on invoices (draft ones included,
-    posted credits deducted). The database keeps allocated between zero and approved, whatever the sign.
+    off leads to ``quantity`` and ``amount``, which are what is approved; ``allocated_*`` what stands on invoices (draft
+    ones included, posted credits deducted). The database keeps allocated between zero and approved, whatever the sign.
     A change after billing does not touch them: it is kept as pending until an invoice is credited or a person accepts.
     """
 

@@ -37,7 +37,7 @@ class PsaClosing(models.Model):
         tracking=True)
     closing_at = fields.Datetime("Closing Began", readonly=True, copy=False)
     closed_at = fields.Datetime(readonly=True, copy=False)
-    closed_by_id = fields.Many2one("res.users", "Closed By", readonly=True, copy=False)
+    closed_by_id = fields.Many2one("res.users", readonly=True, copy=False)
     cutoff_ids = fields.One2many("psa.closing.cutoff", "closing_id", "Cut-offs")
     check_ids = fields.One2many("psa.closing.check", "closing_id", "Checklist")
     accrual_ids = fields.One2many("psa.accrual", "closing_id", "Accruals", readonly=True)

@@ -31,7 +31,7 @@ class PsaClosingCheck(models.Model):
     name = fields.Char(compute="_compute_name")
     user_id = fields.Many2one("res.users", "Responsible", domain="[('share', '=', False)]")
     done = fields.Boolean(readonly=True, copy=False)
-    done_by_id = fields.Many2one("res.users", "Done By", readonly=True, copy=False)
+    done_by_id = fields.Many2one("res.users", readonly=True, copy=False)
     done_at = fields.Datetime(readonly=True, copy=False)
     count = fields.Integer("Open", compute="_compute_open", compute_sudo=True)
     amount = fields.Monetary(
@@ -40,6 +40,12 @@ class PsaClosingCheck(models.Model):
 
     _kind_once = models.UniqueIndex(
         "(closing_id, kind) WHERE kind <> 'manual'", "This is on the checklist already.")
+
+    # === CRUD === #
+    def write(self, vals):
+        if not self.env.su and {"done", "done_by_id", "done_at"} & vals.keys():
+            raise AccessError(self.env._("A check is ticked off with its button, so that it says who did it."))
+        return super().write(vals)
 
     # === COMPUTE === #
     @api.depends("kind", "label")

@@ -40,12 +40,12 @@ class PsaHold(models.Model):
         readonly=True, help="What is overdue, disputed or over the limit, in the company's currency.")
     currency_id = fields.Many2one(related="company_id.currency_id")
     reason = fields.Char(required=True, readonly=True)
-    since = fields.Date("Since", readonly=True, help="Of an overdue customer: the oldest due date.")
+    since = fields.Date(readonly=True, help="Of an overdue customer: the oldest due date.")
     opened_at = fields.Datetime("Seen", required=True, readonly=True, default=fields.Datetime.now)
     opened_by_id = fields.Many2one("res.users", "Put On By", readonly=True, ondelete="restrict")
     released_at = fields.Datetime("Released", readonly=True)
     released_by = fields.Selection(RELEASES, "Released By What", readonly=True)
-    released_by_id = fields.Many2one("res.users", "Released By", readonly=True, ondelete="restrict")
+    released_by_id = fields.Many2one("res.users", readonly=True, ondelete="restrict")
     release_move_id = fields.Many2one(
         "account.move", "Released By Entry", readonly=True, ondelete="set null",
         index="btree_not_null", help="The payment or credit note.")

@@ -2,6 +2,7 @@ from collections import defaultdict
 from typing import NamedTuple
 
 from odoo import api, fields, models
+from odoo.fields import Domain
 from odoo.tools import SQL
 
 
@@ -133,8 +134,9 @@ class PsaHold(models.Model):
     def _find_over_limit(self, subjects, companies, partners, together):
         """Contracts whose open proposals would take their customer over the credit limit in Odoo.
 
-        Counted are what the customer owes, invoices of the hub that are drafts still, and the open proposals of the
-        contract: what is billed or about to be, not (as Odoo's own warning does) all that was ever sold.
+        Counted are what the customer owes, invoices of the hub that are drafts still, proposals that wait for approval
+        and the open ones of the contract: what is billed or about to be, not (as Odoo's own warning does) all that was
+        ever sold.
         """
         limited = companies.filtered("account_use_credit_limit")
         limits = {
@@ -149,26 +151,27 @@ class PsaHold(models.Model):
         if not candidates:
             return []
         exposure = self._exposure(limited, partners)
-        proposed = self._proposed(candidates)
+        proposed, submitted, on_the_way = self._proposed(candidates)
         result, running = [], defaultdict(float)
         for order_id in sorted(candidates):
             company, debtor = candidates[order_id]
             root = company.root_id.id, debtor.id
-            open_amount, total = exposure.get(root, 0.0), proposed.get(order_id, 0.0)
+            total = proposed[order_id]
+            open_amount = exposure.get(root, 0.0) + on_the_way[root] - submitted[order_id]
             limit = limits[company.id, debtor.id]
             over = open_amount + running[root] + total - limit
             if company.currency_id.compare_amounts(over, 0.0) > 0:
                 result.append(Found(
                     "credit_limit", company.id, debtor.id, order_id, company.currency_id.round(over), None,
                     self.env._(
-                        "%(customer)s owes %(open)s; with this proposal of %(total)s that is %(over)s over the "
-                        "credit limit of %(limit)s",
+                        "%(open)s of %(customer)s are open or on the way; with %(total)s more that is %(over)s over "
+                        "the credit limit of %(limit)s",
                         customer=debtor.name, open=self._money(company.id, open_amount + running[root]),
                         total=self._money(company.id, total), over=self._money(company.id, over),
                         limit=self._money(company.id, limit),
                     )))
             elif together:
-                running[root] += total
+                running[root] += total - submitted[order_id]
         return result
 
     # === SUMS === #
@@ -202,16 +205,27 @@ class PsaHold(models.Model):
         return {(root, partner_id): float(amount) for root, partner_id, amount in rows}
 
     def _proposed(self, candidates):
-        """Return ``{order id: total of its open proposals}`` in the currency of its company, taxes included."""
-        totals = defaultdict(float)
+        """Add up open proposals, taxes included, in the currencies of their companies.
+
+        :return: ``{order id: open ones}``, ``{order id: those that wait for approval}`` and
+            ``{(root company id, debtor id): those that wait for approval}``, each zero where there is nothing
+        """
+        opened, submitted, on_the_way = defaultdict(float), defaultdict(float), defaultdict(float)
         today = fields.Date.context_today(self)
-        for order, currency, amount in self.env["psa.proposal"].sudo()._read_group(
-            [("order_id", "in", list(candidates)), ("state", "in", ("draft", "to_approve"))],
-            ["order_id", "currency_id"], ["amount_total:sum"],
+        debtors = {debtor.id for _company, debtor in candidates.values()}
+        for order, state, currency, amount in self.env["psa.proposal"].sudo()._read_group(
+            Domain("state", "=", "to_approve")
+            & Domain("order_id.partner_invoice_id.commercial_partner_id", "in", list(debtors))
+            | Domain("state", "=", "draft") & Domain("order_id", "in", list(candidates)),
+            ["order_id", "state", "currency_id"], ["amount_total:sum"],
         ):
-            company = candidates[order.id][0]
-            totals[order.id] += currency._convert(amount, company.currency_id, company, today)
-        return totals
+            company = order.company_id
+            amount = currency._convert(amount, company.currency_id, company, today)
+            opened[order.id] += amount
+            if state == "to_approve":
+                submitted[order.id] += amount
+                on_the_way[company.root_id.id, order.partner_invoice_id.commercial_partner_id.id] += amount
+        return opened, submitted, on_the_way
 
     def _flush_receivables(self):
         self.env["account.move.line"].flush_model([

@@ -20,11 +20,13 @@ class PsaHold(models.Model):
         self = self.sudo()
         found = self._find(orders)
         now = {hold.key: hold for holds in found.values() for hold in holds if hold.kind != "manual"}
-        debtors = (orders.sudo().partner_invoice_id | orders.sudo().partner_id).commercial_partner_id
+        looked_at = {
+            (order.company_id.id, order.partner_invoice_id.commercial_partner_id.id) for order in orders.sudo()}
         logged = self.search([
-            ("released_at", "=", False), ("kind", "!=", "manual"), ("company_id", "in", orders.sudo().company_id.ids),
-            ("partner_id", "in", debtors.ids), ("order_id", "in", [False, *orders.ids]),
-        ])
+            ("released_at", "=", False), ("kind", "!=", "manual"),
+            "|", ("order_id", "in", orders.ids),
+            "&", ("order_id", "=", False), ("partner_id", "in", [partner_id for _company, partner_id in looked_at]),
+        ]).filtered(lambda hold: hold.order_id or (hold.company_id.id, hold.partner_id.id) in looked_at)
         known = {hold._key(): hold for hold in logged}
         for key, hold in known.items():
             if key in now and (hold.amount, hold.reason) != (now[key].amount, now[key].text):

@@ -105,7 +105,10 @@ class PsaBillingRun(models.Model):
         self._require()
         if any(run.state != "running" for run in self):
             raise UserError(self.env._("Only a running billing run can be stopped."))
-        self.sudo().write({"state": "cancelled", "ended_at": fields.Datetime.now()})
+        for run in self.sudo():
+            # A preview has made nothing: what was stopped can be asked for again.
+            run.write({
+                "state": "draft" if run.mode == "preview" else "cancelled", "ended_at": fields.Datetime.now()})
 
     def action_resume(self):
         """Go on with what a stopped run has left."""

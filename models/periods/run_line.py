@@ -29,7 +29,7 @@ class PsaBillingRunLine(models.Model):
         required=True, readonly=True, default="pending",
     )
     proposal_id = fields.Many2one(
-        "psa.proposal", "Proposal", readonly=True, index="btree_not_null", ondelete="set null")
+        "psa.proposal", readonly=True, index="btree_not_null", ondelete="set null")
     amount_in = fields.Monetary("Bill Now", readonly=True, help="Before tax, in the contract's currency.")
     amount_held = fields.Monetary("Held", readonly=True)
     amount_carried = fields.Monetary("Carried", readonly=True)
@@ -69,7 +69,7 @@ class PsaBillingRun(models.Model):
 
     contract_count = fields.Integer("Contracts in It", compute="_compute_figures", compute_sudo=True)
     worked_count = fields.Integer("Worked On", compute="_compute_figures", compute_sudo=True)
-    progress = fields.Integer("Progress", compute="_compute_figures", compute_sudo=True)
+    progress = fields.Integer(compute="_compute_figures", compute_sudo=True)
     proposal_count = fields.Integer("Proposals", compute="_compute_figures", compute_sudo=True)
     submitted_count = fields.Integer("Submitted", compute="_compute_figures", compute_sudo=True)
     nothing_count = fields.Integer("Nothing to Bill", compute="_compute_figures", compute_sudo=True)

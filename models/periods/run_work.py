@@ -170,7 +170,10 @@ class PsaBillingRun(models.Model):
             run_id = run.id
             try:
                 worked = run._work_on_piece()
+                ended = run.state != "running"
                 seconds = Cron._commit_progress(worked, remaining=self._pending_count())
+                if not worked and not ended:
+                    break  # somebody else has locked what is left
             except CONFLICTS as error:
                 self.env.cr.rollback()
                 attempts[run_id] += 1
