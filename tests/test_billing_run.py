@@ -61,7 +61,7 @@ class TestBillingRun(HoldCase):
 
     def test_the_preview_leaves_nothing_behind(self):
         orders = self.make_orders(2)
-        self.make_time(orders[0], [4], employee=self.grace)  # no rate for architects: held
+        self.make_time(orders[0], [4], source_blocked="held")
         run = self.make_run(orders)
         before = self.env["psa.proposal"].search_count([])
         run.action_preview()
@@ -93,7 +93,7 @@ class TestBillingRun(HoldCase):
         """Clear; over the limit; something of it held; on hold."""
         clear, dear, held, on_hold = orders = self.make_orders(4)
         self.make_time(dear, [8])
-        self.make_time(held, [1], employee=self.grace)
+        self.make_time(held, [1], source_blocked="held")
         self.hold_env._put(on_hold, "Discussed")
         run = self.make_run(orders, auto_submit=True, auto_submit_limit=1000)
         run.action_run()

@@ -209,7 +209,7 @@ class TestClosing(PeriodCase):
 
     def test_checklist(self):
         self.make_time(self.order, [8])
-        self.make_time(self.order, [1], employee=self.grace)  # no rate
+        self.make_time(self.order, [1], currency_id=self.env.ref("base.EUR").id)  # not the contract's currency
         self.make_time(self.order, [2], approved=False)
         self.propose(self.order)
         counts = {check.kind: (check.count, check.amount) for check in self.may.check_ids}
@@ -312,6 +312,19 @@ class TestAccrual(PeriodCase):
         self.env["psa.entry"]._sync("time", self.time_specs(
             self.order, entries[0].analytic_line_id, approved=False))
         self.assertFalse((move | reversal).exists(), "nothing is left of the proposal")
+        self.assertEqual(entries.accrual_ids.mapped("undone_reason"), ["withdrawn", "withdrawn"])
+
+    def test_a_deleted_draft_can_be_proposed_again(self):
+        entry = self.make_time(self.order, [8])
+        self.may.action_start()
+        self.may.action_accrue()
+        first = entry.accrual_ids
+        reversal = first.reversal_id
+        first.move_id.unlink()
+        self.assertEqual(first.undone_reason, "deleted")
+        self.assertFalse(reversal.exists())
+        self.may.action_accrue()
+        self.assertEqual(self.may.accrual_amount, 800)
 
     def test_changed_work_changes_the_draft(self):
         entry = self.make_time(self.order, [8])
@@ -339,16 +352,16 @@ class TestAccrual(PeriodCase):
         self.assertEqual(total, 0)
 
     def test_billed_in_the_same_period(self):
-        entry = self.make_time(self.order, [8])
+        entry = self.arrive("2026-06-02 09:00:00")
         self.may.action_start()
         self.may.action_accrue()
         accrual = entry.accrual_ids
         self.may._reopen("One invoice more")
-        # began as unbilled work, so it stays accrued; an invoice dated in May takes it back
+        self.assertFalse(accrual.undone_at, "in time and unbilled: accrued until an invoice of May says it")
         move = self.bill(self.order, post=False)
         move.invoice_date = date(2026, 5, 31)
         move.action_post()
-        self.assertEqual(accrual.undone_reason or not accrual.exists(), "billed" if accrual.exists() else True)
+        self.assertEqual(accrual.undone_reason, "billed")
         self.assertFalse(self.may.accrual_count)
 
     def test_without_accounts_it_asks(self):

@@ -33,12 +33,13 @@ class PsaAccrual(models.Model):
     amount = fields.Monetary(required=True, readonly=True, help="In the company's currency, before tax.")
     date = fields.Date(required=True, readonly=True)
     move_id = fields.Many2one(
-        "account.move", "Accrual", required=True, readonly=True, index=True, ondelete="cascade")
+        "account.move", "Accrual", readonly=True, index=True, ondelete="set null", help="Empty: the draft was deleted.")
     reversal_id = fields.Many2one("account.move", readonly=True, ondelete="set null", index="btree_not_null")
     move_state = fields.Selection(related="move_id.state", string="Booking")
     undone_at = fields.Datetime("Undone", readonly=True)
     undone_reason = fields.Selection(
-        [("billed", "Billed in That Period"), ("withdrawn", "Withdrawn"), ("in_time", "In Time After All")],
+        [("billed", "Billed in That Period"), ("withdrawn", "Withdrawn"), ("in_time", "In Time After All"),
+         ("deleted", "Draft Deleted")],
         readonly=True)
     undo_move_id = fields.Many2one(
         "account.move", "Correction", readonly=True, ondelete="set null", index="btree_not_null",

@@ -59,7 +59,7 @@ class PsaEntry(models.Model):
 
 
 class AccountMove(models.Model):
-    """An accrual and its reversal go together."""
+    """An accrual and its reversal go together; who deletes the draft takes the accrual back."""
 
     _inherit = "account.move"
 
@@ -84,4 +84,7 @@ class AccountMove(models.Model):
     def unlink(self):
         if reversals := self._psa_reversals() - self:
             reversals.unlink()
+        self.env["psa.accrual"].sudo().search(
+            [("move_id", "in", self.ids), ("undone_at", "=", False)]
+        ).write({"undone_at": fields.Datetime.now(), "undone_reason": "deleted"})
         return super().unlink()

@@ -103,7 +103,8 @@ class PsaEntry(models.Model):
 
     # === PEOPLE DECIDE === #
     def _forget_late(self):
-        """These are in time after all."""
+        """These are in time after all; what was accrued because they were late is taken back."""
+        self.filtered(lambda entry: entry.late_policy == "accrue").accrual_ids._undo("in_time")
         self.write(dict(_EMPTY))
         self._reprice(self)
 
