@@ -5,7 +5,7 @@ people use. It has to be the last part that makes work: it closes May, so what c
 """
 
 import time
-from datetime import date
+from datetime import date, timedelta
 
 from odoo.fields import Command, Datetime
 
@@ -61,11 +61,11 @@ def _work(env, firm, order, days):
     return firm.time(order, _person(firm), [(date(2026, 5, day), hours) for day, hours in days])
 
 
-def _unpaid(env, firm, order, day):
+def _unpaid(env, firm, order, day, due=None):
     """An invoice of 1,200.00 before tax that nobody has paid."""
     move = env["account.move"].with_company(firm.company).create({
         "move_type": "out_invoice", "partner_id": order.partner_invoice_id.id, "company_id": firm.company.id,
-        "invoice_date": day, "invoice_date_due": day, "invoice_payment_term_id": False,
+        "invoice_date": day, "invoice_date_due": due or day, "invoice_payment_term_id": False,
         "invoice_line_ids": [Command.create({"name": "Support, first quarter", "quantity": 10, "price_unit": 120.0})],
     })
     move.action_post()
@@ -81,7 +81,8 @@ def _holds(env, firm):
     limited.partner_id.with_company(firm.company).credit_limit = 1000
 
     disputed = _contract(env, firm, "Ferndean Optics")
-    _unpaid(env, firm, disputed, date(2026, 5, 31))._psa_set_dispute("The last two days were not agreed")
+    open_until = Datetime.now().date() + timedelta(days=30)
+    _unpaid(env, firm, disputed, date(2026, 5, 4), open_until)._psa_set_dispute("The last two days were not agreed")
 
     by_hand = _contract(env, firm, "Gateshead Foundry")
     env["psa.hold"]._put(by_hand, "A change of scope is being discussed")

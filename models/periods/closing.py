@@ -74,10 +74,11 @@ class PsaClosing(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         closings = super().create(vals_list)
+        labels = dict(self.env["psa.closing.check"]._fields["kind"]._description_selection(self.env))
         for closing in closings:
             closing.write({
                 "check_ids": [
-                    Command.create({"kind": kind, "sequence": index})
+                    Command.create({"kind": kind, "label": labels[kind], "sequence": index})
                     for index, kind in enumerate(AUTOMATIC_CHECKS)
                     if kind not in closing.check_ids.mapped("kind")
                 ],
@@ -152,7 +153,7 @@ class PsaClosing(models.Model):
                 "state": "closed", "closing_at": closing.closing_at or now, "closed_at": now,
                 "closed_by_id": self.env.uid,
             })
-        self._log("closing.close", reason, open_checks=still_open.mapped("name"))
+        self._log("closing.close", reason, open_checks=still_open.mapped("label"))
         self._look_again()
 
     def _reopen(self, reason):

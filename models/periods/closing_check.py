@@ -11,6 +11,7 @@ class PsaClosingCheck(models.Model):
     _name = "psa.closing.check"
     _description = "Closing Check"
     _order = "closing_id, sequence, id"
+    _rec_name = "label"
 
     # === FIELDS === #
     closing_id = fields.Many2one("psa.closing", required=True, index=True, ondelete="cascade")
@@ -27,8 +28,7 @@ class PsaClosingCheck(models.Model):
         ],
         required=True, default="manual",
     )
-    label = fields.Char("What")
-    name = fields.Char(compute="_compute_name")
+    label = fields.Char("Check", required=True)
     user_id = fields.Many2one("res.users", "Responsible", domain="[('share', '=', False)]")
     done = fields.Boolean(readonly=True, copy=False)
     done_by_id = fields.Many2one("res.users", readonly=True, copy=False)
@@ -48,12 +48,6 @@ class PsaClosingCheck(models.Model):
         return super().write(vals)
 
     # === COMPUTE === #
-    @api.depends("kind", "label")
-    def _compute_name(self):
-        labels = dict(self._fields["kind"]._description_selection(self.env))
-        for check in self:
-            check.name = check.label or labels[check.kind]
-
     @api.depends("kind", "done")
     def _compute_open(self):
         for check in self:
@@ -151,7 +145,7 @@ class PsaClosingCheck(models.Model):
             "messages": ("psa_hub.action_psa_message", self._messages_domain),
         }[self.kind]
         action = self.env["ir.actions.actions"]._for_xml_id(xmlid)
-        return {**action, "domain": domain(), "context": {}, "display_name": self.name}
+        return {**action, "domain": domain(), "context": {}, "display_name": self.label}
 
 
 class PsaClosing(models.Model):

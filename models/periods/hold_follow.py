@@ -49,7 +49,7 @@ class PsaHold(models.Model):
             {
                 "kind": hold.kind, "company_id": hold.company_id, "partner_id": hold.partner_id,
                 "order_id": hold.order_id or None, "amount": hold.amount, "reason": hold.text,
-                "since": hold.since and hold.since.isoformat(),
+                "since": (hold.since or fields.Date.context_today(self)).isoformat(),
             }
             for hold in found
         ])
@@ -140,7 +140,8 @@ class PsaHold(models.Model):
     @api.model
     def _refresh_pages(self):
         """Pages that were read before in this transaction read again."""
-        self.env["psa.proposal"].invalidate_model(["on_hold", "hold_amount", "hold_since", "hold_text"])
+        self.env["psa.proposal"].invalidate_model(
+            ["on_hold", "hold_amount", "hold_since", "hold_text", "hold_kinds"])
         self.env["sale.order"].invalidate_model(["psa_on_hold", "psa_hold_text"])
 
     # === WATCH === #

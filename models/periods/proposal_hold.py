@@ -11,6 +11,7 @@ class PsaProposal(models.Model):
     # === FIELDS === #
     on_hold = fields.Boolean(compute="_compute_holds", search="_search_on_hold", compute_sudo=True)
     hold_text = fields.Text("Why on Hold", compute="_compute_holds", compute_sudo=True)
+    hold_kinds = fields.Char("Kinds of Hold", compute="_compute_holds", compute_sudo=True)
     hold_since = fields.Date("On Hold Since", compute="_compute_holds", compute_sudo=True)
     hold_amount = fields.Monetary(
         "Behind the Hold", compute="_compute_holds", compute_sudo=True, currency_field="company_currency_id",
@@ -36,6 +37,7 @@ class PsaProposal(models.Model):
             dates = [hold.since or since.get(hold.key) for hold in holds]
             proposal.on_hold = bool(holds)
             proposal.hold_amount = sum(hold.amount for hold in holds)
+            proposal.hold_kinds = ", ".join(dict.fromkeys(labels[hold.kind] for hold in holds)) or False
             proposal.hold_since = min((day for day in dates if day), default=False)
             proposal.hold_text = "\n".join(
                 f"{labels[hold.kind]}: {hold.text}" for hold in holds) or False
