@@ -10,7 +10,7 @@ def user_env(env, login):
 
 
 def propose(env, period):
-    """Finance runs the billing of the period and hands every proposal with an amount over for approval.
+    """Finance runs the billing of the period and hands what has an amount and is not on hold over for approval.
 
     :param period: ``{"start": ISO date, "end": ISO date}``
     """
@@ -22,7 +22,7 @@ def propose(env, period):
     run.action_run()
     proposals = finance["psa.proposal"].search([
         ("period_start", "=", period["start"]), ("period_end", "=", period["end"]), ("state", "=", "draft")])
-    proposals.filtered("amount_untaxed").action_submit()
+    proposals.filtered(lambda proposal: proposal.amount_untaxed and not proposal.on_hold).action_submit()
     return proposals
 
 

@@ -4,4 +4,5 @@ from . import apply
 from . import billing
 from . import odoo
 from . import amendments
+from . import periods
 from . import insight

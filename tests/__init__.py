@@ -67,3 +67,6 @@ from . import test_rate_card
 from . import test_amendment
 from . import test_amendment_terms
 from . import test_contract_as_of
+from . import test_hold
+from . import test_period
+from . import test_billing_run

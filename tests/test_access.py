@@ -11,15 +11,20 @@ GROUPS = ("auditor", "operator", "reviewer", "approver", "mapper", "administrato
 # What each group adds to reading, by model: letters of read, write, create, unlink. A group that is not named has what
 # the groups that it implies have. "-" is nothing at all. A new model has to be entered here.
 MATRIX = {
+    "psa.accrual": {"auditor": "r"},
     "psa.allocation": {"auditor": "r"},
     "psa.apply.total": {"auditor": "r"},
     "psa.apply.turn": {"auditor": "r"},
     "psa.assignment": {"auditor": "r", "mapper": "rwcu"},
     "psa.audit": {"auditor": "r"},
-    "psa.billing.run": {"operator": "rwcu"},
+    "psa.billing.run": {"auditor": "r", "operator": "rwcu"},
+    "psa.billing.run.line": {"auditor": "r"},
     "psa.binding": {"auditor": "r", "administrator": "rwcu"},
     "psa.cap": {"auditor": "r", "approver": "rwcu"},
     "psa.cap.use": {"auditor": "r"},
+    "psa.closing": {"auditor": "r", "reviewer": "rwcu"},
+    "psa.closing.check": {"auditor": "r", "reviewer": "rwcu"},
+    "psa.closing.cutoff": {"auditor": "r", "reviewer": "rwcu"},
     "psa.connection": {"auditor": "r", "administrator": "rwcu"},
     "psa.connection.gate": {"auditor": "r"},
     "psa.connection.setting": {"auditor": "r", "administrator": "rwcu"},
@@ -29,6 +34,8 @@ MATRIX = {
     "psa.exception.cause": {"auditor": "r", "administrator": "rw"},
     "psa.exception.link": {"operator": "rwcu"},
     "psa.exception.waive": {"reviewer": "rwcu"},
+    "psa.hold": {"auditor": "r"},
+    "psa.late.decide": {"reviewer": "rwcu"},
     "psa.mapping": {"auditor": "r", "mapper": "rwcu"},
     "psa.mapping.line": {"auditor": "r", "mapper": "rwcu"},
     "psa.message": {"auditor": "r", "operator": "rw"},
@@ -36,6 +43,7 @@ MATRIX = {
     "psa.proposal": {"auditor": "r", "operator": "rw"},
     "psa.proposal.line": {"auditor": "r", "reviewer": "rw"},
     "psa.rate": {"auditor": "r", "approver": "rwcu", "mapper": "rwcu"},
+    "psa.reason": {"operator": "rwcu"},
     "psa.replay": {"operator": "rwcu"},
     "psa.role": {"auditor": "r", "mapper": "rwcu"},
     "psa.stream": {"auditor": "r", "administrator": "rwcu"},
@@ -69,9 +77,18 @@ HARMLESS = {
     ("psa.proposal", "action_open_invoice"),
     ("psa.proposal.line", "action_open_entry"),
     ("psa.proposal.line", "action_open_message"),
+    ("psa.proposal", "action_override_holds"),
+    ("psa.hold", "action_ask_release"),
+    ("psa.hold", "action_open_subject"),
+    ("psa.closing", "action_accruals"),
+    ("psa.closing", "action_late_entries"),
+    ("psa.closing.check", "action_open"),
+    ("psa.billing.run", "action_proposals"),
+    ("psa.billing.run.line", "action_open"),
+    ("psa.entry", "action_decide_late"),
 }
 # Arguments of public methods that need some.
-ARGUMENTS = {"action_waive": ("a reason",), "action_backfill": ()}
+ARGUMENTS = {"action_waive": ("a reason",), "action_release": ("a reason",), "action_backfill": ()}
 
 
 class AccessCase(HolderCase):
@@ -202,6 +219,14 @@ class TestPublicMethods(AccessCase):
             }),
             "psa.proposal.line": self.env["psa.proposal.line"].create({
                 "proposal_id": proposal.id, "entry_id": entries.id, "decision": "in"}),
+        closing = self.env["psa.closing"].create({"company_id": self.company.id})
+        run = self.env["psa.billing.run"].create({"company_ids": [(6, 0, self.company.ids)]})
+        return {
+            "psa.hold": self.env["psa.hold"]._put(order, "A test"),
+            "psa.closing": closing,
+            "psa.closing.check": closing.check_ids[:1],
+            "psa.billing.run": run,
+            "psa.entry": self.make_time(order, [8]),
             "psa.exception": exception,
             "psa.exception.cause": exception.cause_id,
             "psa.message": messages,

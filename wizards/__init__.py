@@ -1,4 +1,5 @@
-from . import psa_billing_run
+from . import psa_reason
+from . import psa_late_decide
 from . import psa_exception_waive
 from . import psa_exception_link
 from . import psa_replay
