@@ -63,8 +63,11 @@ class Selection:
         options, pure, odoo = [], [], []
         for argument in arguments:
             path, *rest = argument.split("::")
-            found = next((base / path for base in (Path.cwd(), REPO) if path and (base / path).exists()), None)
-            if argument.startswith("-") or found is None or (options and options[-1] in ("-k", "-m", "-p", "-o")):
+            # The word after -k is an expression, and can be too long for the name of a file.
+            is_value = bool(options) and options[-1] in ("-k", "-m", "-p", "-o")
+            found = None if is_value or argument.startswith("-") else next(
+                (base / path for base in (Path.cwd(), REPO) if path and (base / path).exists()), None)
+            if found is None:
                 options.append(argument)
                 continue
             found = found.resolve()

@@ -143,6 +143,8 @@ def test_selection_sorts_paths_and_keeps_options():
     assert not selection.everything
     assert Selection.parse([]).everything
     assert Selection.parse(["-v"]).everything
+    wish = " or ".join(f"test_{number}" for number in range(100))
+    assert Selection.parse(["-k", wish]).options == ["-k", wish]
 
 
 def test_help_needs_nothing_but_python(tmp_path):
