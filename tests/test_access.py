@@ -13,41 +13,68 @@ GROUPS = ("auditor", "operator", "reviewer", "approver", "mapper", "administrato
 MATRIX = {
     "psa.accrual": {"auditor": "r"},
     "psa.allocation": {"auditor": "r"},
+    "psa.amendment": {"auditor": "r", "operator": "rwcu"},
+    "psa.amendment.change": {"auditor": "r", "operator": "rwcu"},
+    "psa.amendment.refuse": {"reviewer": "rwcu"},
     "psa.apply.total": {"auditor": "r"},
     "psa.apply.turn": {"auditor": "r"},
     "psa.assignment": {"auditor": "r", "mapper": "rwcu"},
     "psa.audit": {"auditor": "r"},
     "psa.billing.run": {"auditor": "r", "operator": "rwcu"},
     "psa.billing.run.line": {"auditor": "r"},
+    "psa.billing.share": {"auditor": "r", "reviewer": "rwcu", "mapper": "rwcu"},
     "psa.binding": {"auditor": "r", "administrator": "rwcu"},
     "psa.cap": {"auditor": "r", "approver": "rwcu"},
     "psa.cap.use": {"auditor": "r"},
+    "psa.charge": {"auditor": "r"},
     "psa.closing": {"auditor": "r", "reviewer": "rwcu"},
     "psa.closing.check": {"auditor": "r", "reviewer": "rwcu"},
     "psa.closing.cutoff": {"auditor": "r", "reviewer": "rwcu"},
     "psa.connection": {"auditor": "r", "administrator": "rwcu"},
     "psa.connection.gate": {"auditor": "r"},
     "psa.connection.setting": {"auditor": "r", "administrator": "rwcu"},
+    "psa.contract.as.of": {"auditor": "rwcu"},
+    "psa.contract.as.of.row": {"auditor": "rwcu"},
     "psa.credential": {"administrator": "rwcu"},
     "psa.entry": {"auditor": "r", "reviewer": "rw"},
+    "psa.evidence": {"auditor": "r"},
     "psa.exception": {"auditor": "r", "operator": "rw"},
     "psa.exception.cause": {"auditor": "r", "administrator": "rw"},
     "psa.exception.link": {"operator": "rwcu"},
     "psa.exception.waive": {"reviewer": "rwcu"},
+    "psa.exchange.rate": {"auditor": "r", "approver": "rwcu", "mapper": "rwcu"},
+    "psa.expense.policy": {"auditor": "r", "approver": "rwcu", "mapper": "rwcu"},
     "psa.hold": {"auditor": "r"},
+    "psa.invoice.layout": {"auditor": "r", "approver": "rwcu", "mapper": "rwcu"},
+    "psa.invoice.layout.part": {"auditor": "r", "approver": "rwcu", "mapper": "rwcu"},
     "psa.late.decide": {"reviewer": "rwcu"},
+    "psa.lending": {"auditor": "r"},
+    "psa.line.price": {"auditor": "r", "approver": "rwcu", "mapper": "rwcu"},
     "psa.mapping": {"auditor": "r", "mapper": "rwcu"},
     "psa.mapping.line": {"auditor": "r", "mapper": "rwcu"},
     "psa.message": {"auditor": "r", "operator": "rw"},
     "psa.oauth.state": {},
+    "psa.pause": {"auditor": "r", "approver": "rwcu", "mapper": "rwcu"},
+    "psa.price.under": {"auditor": "rwcu"},
+    "psa.price.under.row": {"auditor": "rwcu"},
+    "psa.progress": {"auditor": "r", "operator": "rwcu"},
     "psa.proposal": {"auditor": "r", "operator": "rw"},
     "psa.proposal.line": {"auditor": "r", "reviewer": "rw"},
     "psa.rate": {"auditor": "r", "approver": "rwcu", "mapper": "rwcu"},
+    "psa.rate.card": {"auditor": "r", "approver": "rwcu", "mapper": "rwcu"},
+    "psa.rate.card.copy": {"approver": "rwcu", "mapper": "rwcu"},
     "psa.reason": {"operator": "rwcu"},
     "psa.replay": {"operator": "rwcu"},
+    "psa.retainer": {"auditor": "r", "approver": "rwcu", "mapper": "rwcu"},
+    "psa.retainer.add": {"approver": "rwcu"},
+    "psa.retainer.move": {"auditor": "r"},
+    "psa.retainer.offer": {"reviewer": "rwcu"},
+    "psa.retainer.offer.line": {"reviewer": "rwcu"},
+    "psa.retainer.statement": {"auditor": "r"},
     "psa.role": {"auditor": "r", "mapper": "rwcu"},
     "psa.stream": {"auditor": "r", "administrator": "rwcu"},
     "psa.token": {},
+    "psa.transfer.price": {"auditor": "r", "approver": "rwcu", "mapper": "rwcu"},
     "psa.value.map": {"auditor": "r", "mapper": "rwcu"},
     "psa.webhook.counter": {"auditor": "r"},
     "psa.webhook.seen": {},
@@ -66,8 +93,7 @@ IMPLIED = {
 OPERATIONS = {"r": "read", "w": "write", "c": "create", "u": "unlink"}
 
 # Models without a company: they belong to a row that has one, or are the same for all.
-WITHOUT_COMPANY = {"psa.exception.cause", "psa.apply.total", "psa.apply.turn"}
-WITHOUT_COMPANY = {"psa.exception.cause", "psa.apply.turn", "psa.write.down.reason"}
+WITHOUT_COMPANY = {"psa.exception.cause", "psa.apply.total", "psa.apply.turn", "psa.write.down.reason"}
 
 # Public methods that change nothing, or show what the user may see anyway.
 HARMLESS = {
@@ -212,6 +238,7 @@ class TestPublicMethods(AccessCase):
             "currency_id": order.currency_id.id, "period_start": "2026-05-01", "period_end": "2026-05-31",
         })
         entries = self.make_time(order, [8])
+        closing = self.env["psa.closing"].create({"company_id": self.company.id})
         return {
             "psa.entry": entries,
             "psa.write.down": self.env["psa.write.down"].create({
@@ -219,14 +246,10 @@ class TestPublicMethods(AccessCase):
             }),
             "psa.proposal.line": self.env["psa.proposal.line"].create({
                 "proposal_id": proposal.id, "entry_id": entries.id, "decision": "in"}),
-        closing = self.env["psa.closing"].create({"company_id": self.company.id})
-        run = self.env["psa.billing.run"].create({"company_ids": [(6, 0, self.company.ids)]})
-        return {
             "psa.hold": self.env["psa.hold"]._put(order, "A test"),
             "psa.closing": closing,
             "psa.closing.check": closing.check_ids[:1],
-            "psa.billing.run": run,
-            "psa.entry": self.make_time(order, [8]),
+            "psa.billing.run": self.env["psa.billing.run"].create({"company_ids": [(6, 0, self.company.ids)]}),
             "psa.exception": exception,
             "psa.exception.cause": exception.cause_id,
             "psa.message": messages,
