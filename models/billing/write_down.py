@@ -63,7 +63,7 @@ class PsaWriteDown(models.Model):
         compute="_compute_worth", help="What would be billed of these entries before this write-down.")
     total = fields.Monetary("Written Down", compute="_compute_worth")
     needs_approval = fields.Boolean(readonly=True, copy=False, help="It is above the company's limit.")
-    requested_by = fields.Many2one("res.users", readonly=True, copy=False)
+    requested_by = fields.Many2one("res.users", "Asked For By", readonly=True, copy=False)
     decided_by = fields.Many2one("res.users", readonly=True, copy=False)
     decided_at = fields.Datetime(readonly=True, copy=False)
     line_ids = fields.One2many("psa.write.down.line", "write_down_id", readonly=True, copy=False)
