@@ -162,6 +162,11 @@ class PsaCap(models.Model):
         self._tell(before, old)
         return result
 
+    @api.ondelete(at_uninstall=False)
+    def _unlink_except_customers_order(self):
+        if not self.env.su and "purchase_order" in self.mapped("kind"):
+            raise UserError(self.env._("The cap of a customer's order follows the order's amount on the contract."))
+
     def unlink(self):
         orders = self.order_id
         self.env["psa.audit"]._log([
