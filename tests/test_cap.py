@@ -379,7 +379,7 @@ class TestCap(CapCase):
                 order = self.order = self.make_contract(("time_material", 100, 100.0, {
                     "psa_role_id": self.consultant.id}))
                 self.make_rate(100, order, role_id=self.consultant.id)
-                caps = self.cap(1000.0) | self.cap(0.0, hours=9.0, enforcement="soft")
+                caps = self.cap(1000.0, order=order) | self.cap(0.0, hours=9.0, enforcement="soft", order=order)
                 entries = self.env["psa.entry"]
                 for _step in range(25):
                     action = dice.choice(["work", "work", "correction", "change", "withdraw", "limit", "bill"])
