@@ -43,7 +43,8 @@ def _capped(env, firm):
     """Not to exceed 6,000: the last day fits in part, the day after waits."""
     order = firm.contract("Warehouse Study, Not to Exceed", [("time_material", 50, 150.0)])
     env["psa.cap"].create({"order_id": order.id, "amount_limit": 6000.0, "quantity_limit": 60.0})
-    firm.time(order, _person(firm), [(date(2026, 5, day), 8) for day in (4, 5, 6, 7, 8, 11)])
+    firm.time(order, _person(firm), [
+        (date(2026, 5, day), hours) for day, hours in ((4, 6), (5, 8), (6, 8), (7, 8), (8, 8), (11, 8), (12, 4))])
 
 
 def _soft_cap(env, firm):

@@ -1,3 +1,5 @@
+import contextlib
+import random
 from datetime import date, timedelta
 from decimal import Decimal
 from unittest.mock import patch
@@ -368,6 +370,57 @@ class TestCap(CapCase):
         self.approver.write({"company_ids": [Command.set(other.ids)], "company_id": other.id})
         with self.assertRaises(AccessError):
             cap.with_user(self.approver).read(["amount_limit"])
+
+    def test_laws_hold_whatever_happens(self):
+        """Random work, corrections, changes, withdrawals, limits and invoices; the laws hold after each."""
+        for seed in range(3):
+            with self.subTest(seed=seed):
+                dice = random.Random(seed)
+                order = self.order = self.make_contract(("time_material", 100, 100.0, {
+                    "psa_role_id": self.consultant.id}))
+                self.make_rate(100, order, role_id=self.consultant.id)
+                caps = self.cap(1000.0, order=order) | self.cap(0.0, hours=9.0, enforcement="soft", order=order)
+                entries = self.env["psa.entry"]
+                for _step in range(25):
+                    action = dice.choice(["work", "work", "correction", "change", "withdraw", "limit", "bill"])
+                    day = date(2026, 5, dice.randint(1, 28))
+                    if action == "work":
+                        entries |= self.make_time(order, [(day, dice.choice([0.5, 2, 3.33, 8]))])
+                    elif action == "correction":
+                        entries |= self.make_time(order, [(day, -dice.choice([0.5, 1, 2]))])
+                    elif action in ("change", "withdraw") and entries:
+                        entry = dice.choice(entries)
+                        hours = entry.source_quantity * dice.choice([0.5, 1, 1.5])
+                        self.again(entry, hours=round(hours, 2), approved=action == "change" or dice.random() < 0.3)
+                    elif action == "limit":
+                        with contextlib.suppress(UserError), self.cr.savepoint():
+                            caps[0].amount_limit = dice.choice([600.0, 1000.0, 1500.0, 2500.0])
+                    elif action == "bill":
+                        for proposal in self.propose(order):
+                            if any(line.decision == "in" for line in proposal.line_ids) and proposal.amount_total >= 0:
+                                self.bill(order)
+                    self.check_laws(caps, entries)
+
+    def check_laws(self, caps, entries):
+        for cap in caps:
+            self.assertCap(cap, cap.reserved_amount)
+        self.assertLessEqual(caps[0].reserved_amount, caps[0].amount_limit)
+        for entry in entries:
+            worth = Decimal(str(entry.gross_amount))
+            amount, over = Decimal(str(entry.amount)), Decimal(str(entry.over_cap_amount))
+            self.assertEqual(amount + over, worth, "nothing is lost")
+            if entry.state == "approved":
+                used = entry.cap_use_ids.filtered(lambda use: use.cap_id == caps[0])
+                if amount >= 0:
+                    self.assertEqual(Decimal(str(used.amount)), amount)
+                else:
+                    self.assertLessEqual(Decimal(str(used.amount)), amount, "a correction may keep more of its room")
+                self.assertEqual(bool(over) and not entry.pending_change, bool(
+                    entry.exception_id.cause_code == "cap_reached"))
+            elif entry.state == "held":
+                self.assertEqual(entry.reason, "cap_reached")
+                self.assertFalse(entry.cap_use_ids)
+        self.assertLedger(entries)
 
     def test_few_queries_however_many_entries(self):
         self.cap(100000.0)

@@ -48,6 +48,10 @@ class TestHours(BillingCase):
         self.assertEqual((line.qty_delivered, line.qty_invoiced), (3.5, 3.75))
         self.assertEqual(sum(entries.mapped("source_quantity")), line.qty_delivered)
         self.assertEqual(sum(entries.mapped("quantity")), line.qty_invoiced)
+        self.make_time(self.order, [0.3], day=date(2026, 5, 6), approved=False)
+        self.assertEqual(
+            (line.psa_source_quantity, line.psa_counted_quantity, line.psa_taken_off_quantity,
+             line.psa_billed_quantity), (3.8, 4.25, 0.5, 3.75), "the contract's page says how one leads to the other")
 
     def test_another_rule_reaches_what_is_on_no_invoice(self):
         [billed] = self.make_time(self.order, [1.1])

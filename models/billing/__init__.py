@@ -31,6 +31,7 @@ from . import cap_entry
 from . import cap_burn
 from . import cap_proposal
 from . import hours
+from . import hours_explained
 from . import purchase_order
 from . import write_down
 from . import write_down_decide

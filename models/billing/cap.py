@@ -42,11 +42,11 @@ class PsaCap(models.Model):
         "sale.order", "Contract", required=True, index=True, check_company=True, ondelete="cascade",
         domain="[('psa_contract', '=', True)]",
     )
-    customer_id = fields.Many2one(related="order_id.partner_id.commercial_partner_id", string="Contract Customer")
+    customer_id = fields.Many2one(related="order_id.partner_id.commercial_partner_id", string="Customer")
     currency_id = fields.Many2one(related="order_id.currency_id")
     kind = fields.Selection(KINDS, "Covers", required=True, default="contract")
     partner_id = fields.Many2one(
-        "res.partner", "Customer", ondelete="restrict", index="btree_not_null",
+        "res.partner", "Share of", ondelete="restrict", index="btree_not_null",
         help="Only this customer's percentage of the work counts.",
     )
     order_line_id = fields.Many2one(
@@ -63,7 +63,9 @@ class PsaCap(models.Model):
     closed = fields.Boolean(
         readonly=True, help="A customer's order that another one followed: it keeps what was billed on it.")
     enforcement = fields.Selection(
-        [("hard", "Hard: never more"), ("soft", "Soft: warn only")], required=True, default="hard", tracking=True)
+        [("hard", "Hard"), ("soft", "Soft")], required=True, default="hard", tracking=True,
+        help="Hard: what is over it waits with its money. Soft: it is billed all the same, and marked.",
+    )
     amount_limit = fields.Monetary(
         "Limit", tracking=True, help="Before tax, in the contract's currency. Zero: no limit in money.")
     quantity_limit = fields.Float(
@@ -159,6 +161,11 @@ class PsaCap(models.Model):
         self._decide_work()
         self._tell(before, old)
         return result
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_except_customers_order(self):
+        if not self.env.su and "purchase_order" in self.mapped("kind"):
+            raise UserError(self.env._("The cap of a customer's order follows the order's amount on the contract."))
 
     def unlink(self):
         orders = self.order_id

@@ -16,7 +16,7 @@ class PsaEntry(models.Model):
     _inherit = "psa.entry"
 
     over_cap_id = fields.Many2one(
-        "psa.cap", "Over the Cap of", readonly=True, index="btree_not_null", ondelete="set null",
+        "psa.cap", "Which Cap", readonly=True, index="btree_not_null", ondelete="set null",
         help="The cap that lets no more of it through.",
     )
     over_soft_cap = fields.Boolean("Over a Soft Cap", readonly=True, help="Billed all the same: the cap only warns.")

@@ -40,6 +40,9 @@ class SaleOrder(models.Model):
         "Order Amount", copy=False,
         help="Before tax. More than this is not billed: it waits for a new or extended order. Zero: no limit. A new "
         "number together with a new amount is a new order; what is billed stays with the old one.")
+    _psa_purchase_order_amount_positive = models.Constraint(
+        "CHECK (COALESCE(psa_purchase_order_amount, 0) >= 0)", "The amount of a customer's order is not negative.")
+
     psa_cap_ids = fields.One2many("psa.cap", "order_id", "Caps")
     psa_purchase_order_cap_id = fields.Many2one("psa.cap", compute="_compute_psa_purchase_order_cap_id")
     psa_purchase_order_left = fields.Monetary("Left on the Order", compute="_compute_psa_purchase_order_cap_id")

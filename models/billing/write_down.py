@@ -43,9 +43,8 @@ class PsaWriteDown(models.Model):
 
     # === FIELDS === #
     company_id = fields.Many2one(
-        "res.company", compute="_compute_company_id", store=True, precompute=True, index=True, required=True,
-        default=lambda self: self.env.company)
-    currency_id = fields.Many2one("res.currency", compute="_compute_company_id", store=True, precompute=True)
+        "res.company", compute="_compute_company_id", store=True, precompute=True, index=True, required=True)
+    currency_id = fields.Many2one("res.currency", compute="_compute_currency_id", store=True, precompute=True)
     entry_ids = fields.Many2many(
         "psa.entry", string="Entries", domain="[('billing_state', '=', 'to_bill'), ('amount', '>', 0), "
         "'|', ('state', '=', 'approved'), ('reason', 'in', ('cap_reached', 'po_used_up'))]")
@@ -63,7 +62,7 @@ class PsaWriteDown(models.Model):
         compute="_compute_worth", help="What would be billed of these entries before this write-down.")
     total = fields.Monetary("Written Down", compute="_compute_worth")
     needs_approval = fields.Boolean(readonly=True, copy=False, help="It is above the company's limit.")
-    requested_by = fields.Many2one("res.users", readonly=True, copy=False)
+    requested_by = fields.Many2one("res.users", "Asked For By", readonly=True, copy=False)
     decided_by = fields.Many2one("res.users", readonly=True, copy=False)
     decided_at = fields.Datetime(readonly=True, copy=False)
     line_ids = fields.One2many("psa.write.down.line", "write_down_id", readonly=True, copy=False)
@@ -82,9 +81,12 @@ class PsaWriteDown(models.Model):
     @api.depends("entry_ids")
     def _compute_company_id(self):
         for write_down in self:
-            entries = write_down.entry_ids
-            write_down.company_id = entries.company_id[:1] or write_down.company_id or self.env.company
-            write_down.currency_id = entries.currency_id[:1] or write_down.company_id.currency_id
+            write_down.company_id = write_down.entry_ids.company_id[:1] or write_down.company_id or self.env.company
+
+    @api.depends("entry_ids", "company_id")
+    def _compute_currency_id(self):
+        for write_down in self:
+            write_down.currency_id = write_down.entry_ids.currency_id[:1] or write_down.company_id.currency_id
 
     @api.depends("entry_ids", "mode", "amount", "percent", "line_ids.amount")
     def _compute_worth(self):

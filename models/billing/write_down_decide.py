@@ -200,10 +200,8 @@ class PsaWriteDown(models.Model):
         """Write off what is over a cap of ``entries``; what fits stays to be billed. Rights were checked before."""
         reason = self.env.ref("psa_hub.write_down_reason_over_cap")
         now = fields.Datetime.now()
-        for (company, currency), group in entries.grouped(
-                lambda entry: (entry.company_id, entry.currency_id)).items():
+        for group in entries.grouped(lambda entry: (entry.company_id, entry.currency_id)).values():
             write_down = self.sudo().create({
-                "company_id": company.id, "currency_id": currency.id,
                 "entry_ids": [fields.Command.set(group.ids)], "mode": "amount",
                 "amount": sum(group.mapped("over_cap_amount")), "with_hours": True, "reason_id": reason.id,
                 "comment": comment, "requested_by": self.env.uid, "decided_by": self.env.uid, "decided_at": now,

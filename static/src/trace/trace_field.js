@@ -1,6 +1,7 @@
 import { Component } from "@odoo/owl";
 import { _t } from "@web/core/l10n/translation";
 import { registry } from "@web/core/registry";
+import { formatFloat } from "@web/core/utils/numbers";
 import { standardFieldProps } from "@web/views/fields/standard_field_props";
 
 const PLAIN_STEPS = ["rounding", "days", "soft_cap"];
@@ -96,8 +97,8 @@ export class TraceField extends Component {
         if (text === undefined || text === null) {
             return "";
         }
-        const [whole, decimals = ""] = String(text).split(".");
-        return `${whole.replace(/\B(?=(\d{3})+(?!\d))/g, "\u202f")}.${decimals.padEnd(2, "0")}`.replace("-", "\u2212");
+        const decimals = (String(text).split(".")[1] || "").length;
+        return formatFloat(Number(text), { digits: [16, Math.max(decimals, 2)] });
     }
 
     get rows() {
