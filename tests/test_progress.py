@@ -22,7 +22,7 @@ class TestProgress(ChargeCase):
         return report
 
     def test_the_example_of_the_documentation(self):
-        """10,000.01 in three thirds: 3,333.34, 3,333.33 and what is left, 3,333.34."""
+        """10,000.01 in three steps: 3,333.33, 3,333.35 and what is left, 3,333.33."""
         line = self.make_contract(("progress", 1, 10000.01)).order_line
         steps = [(33.3333, date(2026, 1, 31)), (66.6667, date(2026, 2, 28)), (100, date(2026, 3, 31))]
         reports = [self.report(line, percent, day) for percent, day in steps]

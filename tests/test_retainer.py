@@ -121,7 +121,7 @@ class TestRetainer(RetainerCase):
         self.env["psa.charge"]._charge(retainer.fee_line_id, date(2026, 2, 28))
         [work] = self.work(retainer, (date(2026, 2, 10), 12))
         self.assertEqual(
-            [(str(move.lot_id.date), move.units) for move in work.draw_ids.sorted("lot_id")],
+            [(str(move.lot_id.date), move.units) for move in work.draw_ids.sorted(lambda move: move.lot_id.date)],
             [("2026-01-01", -1000), ("2026-02-01", -200)])
         [early] = self.work(retainer, (date(2026, 1, 10), 7))
         self.assertEqual(early.drawn_amount, 700, "older work goes first, and only January's money is there for it")
@@ -214,7 +214,7 @@ class TestRetainer(RetainerCase):
             balances.append(retainer.balance)
             self.env["account.payment.register"].with_context(
                 active_model="account.move", active_ids=move.ids).create({})._create_payments()
-            self.env.cr.precommit.run()
+            self.env.cr.flush()
             balances.append(retainer.balance)
             self.assertEqual(balances, steps, rule)
 
@@ -260,7 +260,8 @@ class TestRetainer(RetainerCase):
         self.assertEqual(credit.amount_untaxed, 600)
         credit.action_post()
         self.assertEqual(
-            (billed.drawn_amount, billed.amount, billed.billing_state, billed.pending_change), (600, 200, "billed", False))
+            (billed.drawn_amount, billed.amount, billed.billing_state, billed.pending_change),
+            (600, 200, "billed", False))
         self.assertEqual(retainer.balance, 0)
         self.assertRetainer(retainer)
         self.assertLedger(order.psa_entry_ids)
@@ -292,6 +293,7 @@ class TestRetainer(RetainerCase):
         self.assertRetainer(retainer)
 
     def test_hours_of_a_part_of_a_month(self):
+        self.at("2026-01-31")
         retainer = self.retainer(3100, unit="hours", hours_per_period=31, start=date(2026, 1, 22))
         self.assertEqual((retainer.balance, retainer.move_ids.amount), (9.92, 1000))
 
@@ -320,7 +322,7 @@ class TestRetainer(RetainerCase):
 
     def test_the_database_keeps_it_above_zero(self):
         retainer = self.retainer()
-        [work] = self.work(retainer, (date(2026, 1, 15), 2))
+        self.work(retainer, (date(2026, 1, 15), 2))
         lot, draw = retainer.move_ids.sorted("units", reverse=True)
         for values in ({"units": -1000.01}, {"units": -1500}):
             with mute_logger("odoo.sql_db"), self.assertRaises(CheckViolation), self.env.cr.savepoint():

@@ -41,7 +41,7 @@ class PsaProgress(models.Model):
     proposed_from = fields.Char("How Proposed", readonly=True, copy=False)
     previous_percent = fields.Float(
         "Before (%)", digits=(7, 4), readonly=True, aggregator=None, copy=False, help="As approved last.")
-    reason = fields.Char("Reason", help="Why it is less than reported before.")
+    reason = fields.Char(help="Why it is less than reported before.")
     note = fields.Text()
     state = fields.Selection(
         [("draft", "Draft"), ("reported", "Reported"), ("approved", "Approved"), ("refused", "Refused")],
@@ -153,7 +153,8 @@ class PsaProgress(models.Model):
         self._require("psa_hub.group_reviewer", ("reported",))
         for report in self:
             if report.reported_by == self.env.user and not report.company_id.sudo().psa_allow_self_approval:
-                raise AccessError(self.env._("%s needs another person's approval: you reported it.", report.display_name))
+                raise AccessError(self.env._(
+                    "%s needs another person's approval: you reported it.", report.display_name))
         charges = self.env["psa.charge"].sudo()
         for report in self.sudo().sorted(lambda report: (report.date, report.id)):
             charges |= report._approve_one(self.env.uid)
@@ -312,4 +313,5 @@ class SaleOrderLine(models.Model):
 # === PLAIN HELPERS === #
 def _percent(part, whole):
     """Return ``part`` in percent of ``whole``, a Decimal of four decimals."""
-    return (decimal_of(round(part or 0.0, 6)) * HUNDRED / decimal_of(whole)).quantize(Decimal("0.0001"), "ROUND_HALF_UP")
+    percent = decimal_of(round(part or 0.0, 6)) * HUNDRED / decimal_of(whole)
+    return percent.quantize(Decimal("0.0001"), "ROUND_HALF_UP")

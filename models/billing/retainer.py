@@ -4,8 +4,8 @@ from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError, ValidationError
 
 from .entry import QUANTITY_DIGITS, RATE_DIGITS
-from .pricing import decimal_of
 from .entry_rows import HOURLY_METHODS
+from .pricing import decimal_of
 from .recurrence import DAY, MONTHS, Terms
 
 # Changing one of these changes what work draws.
@@ -33,7 +33,7 @@ class PsaRetainer(models.Model):
         "sale.order", "Contract", required=True, index=True, check_company=True, ondelete="restrict",
         domain="[('psa_contract', '=', True)]")
     company_id = fields.Many2one(related="order_id.company_id", store=True, index=True, precompute=True)
-    partner_id = fields.Many2one(related="order_id.partner_id", string="Customer", store=True, precompute=True)
+    partner_id = fields.Many2one("res.partner", "Customer", related="order_id.partner_id", store=True, precompute=True)
     currency_id = fields.Many2one(related="order_id.currency_id", store=True, precompute=True)
     fee_line_id = fields.Many2one(
         "sale.order.line", "Fee Line", check_company=True, index="btree_not_null", ondelete="restrict",
@@ -153,7 +153,7 @@ class PsaRetainer(models.Model):
         result = super().write(vals)
         if _LOT_FIELDS & set(vals) or {"fee_line_id", "date_start"} & set(vals):
             self.sudo()._fill()
-        if (_DRAW_FIELDS | _LOT_FIELDS) & set(vals):
+        if before and (_DRAW_FIELDS | _LOT_FIELDS) & set(vals):
             self.sudo()._redraw(min(before, self._first_day()))
         return result
 

@@ -10,3 +10,4 @@ from . import sale_order
 from . import account_move_line
 from . import account_move
 from . import account_move_status
+from . import account_move_retainer
