@@ -53,6 +53,8 @@ class TestProgress(ChargeCase):
         self.assertEqual(self.charges(line).amount, 200)
         with self.assertRaises(UserError):
             report.with_user(self.preparer).percent = 90
+        with self.assertRaises(AccessError):
+            self.report(line, 30, date(2026, 2, 28), approve=False).state = "approved"
 
     def test_never_over_100_percent(self):
         line = self.make_contract(("progress", 1, 1000.0)).order_line

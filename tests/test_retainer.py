@@ -295,7 +295,19 @@ class TestRetainer(RetainerCase):
     def test_hours_of_a_part_of_a_month(self):
         self.at("2026-01-31")
         retainer = self.retainer(3100, unit="hours", hours_per_period=31, start=date(2026, 1, 22))
-        self.assertEqual((retainer.balance, retainer.move_ids.amount), (9.92, 1000))
+        self.assertEqual((retainer.balance, retainer.move_ids.amount), (10, 1000))
+
+    def test_time_paid_beforehand_without_a_retainer_is_held(self):
+        order = self.make_contract(("prepaid", 40, 120.0))
+        [entry] = self.make_time(order, [2])
+        self.assertEqual((entry.state, entry.reason), ("held", "missing_rate"))
+        self.make_rate(100, order, role_id=self.consultant.id)
+        self.assertEqual((entry.state, entry.reason, entry.amount), ("held", "retainer_empty", 200))
+        action = entry.exception_id.action_fix()
+        self.assertEqual(action["context"]["default_fee_line_id"], order.order_line.id)
+        values = {key[8:]: value for key, value in action["context"].items()}
+        retainer = self.env["psa.retainer"].create(values)
+        self.assertEqual((entry.state, entry.drawn_amount, retainer.balance), ("excluded", 200, 38))
 
     def test_expenses(self):
         retainer = self.retainer(covers_expenses=True)

@@ -44,7 +44,7 @@ class PsaCharge(models.Model):
     state = fields.Selection(
         [("charged", "Charged"), ("withdrawn", "Withdrawn")], required=True, readonly=True, default="charged")
     trace = fields.Json("Why This Amount", readonly=True)
-    entry_ids = fields.One2many("psa.entry", "charge_id", "Entry", readonly=True)
+    entry_ids = fields.One2many("psa.entry", "charge_id", readonly=True)
     entry_state = fields.Selection(related="entry_ids.state", string="Entry State")
     billing_state = fields.Selection(related="entry_ids.billing_state", string="Billing")
 

@@ -3,7 +3,7 @@ from fractions import Fraction
 from dateutil.relativedelta import relativedelta
 
 from odoo import api, fields, models
-from odoo.exceptions import UserError, ValidationError
+from odoo.exceptions import AccessError, UserError, ValidationError
 
 from .entry import RATE_DIGITS
 from .pricing import decimal_of
@@ -115,6 +115,8 @@ class SaleOrderLine(models.Model):
         return lines
 
     def write(self, vals):
+        if not self.env.su and {"psa_next_charge_date", "psa_progress_percent"} & set(vals):
+            raise AccessError(self.env._("What is charged and approved cannot be written by hand."))
         grid, price = _GRID_FIELDS & set(vals), _PRICE_FIELDS & set(vals)
         if not grid and not price:
             return super().write(vals)

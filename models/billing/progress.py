@@ -7,6 +7,10 @@ from odoo.tools import SQL
 from .pricing import decimal_of, plain, quantity_of, round_amount
 
 HUNDRED = Decimal(100)
+_BUTTONS_ONLY = {
+    "state", "reported_by", "approved_by", "approved_at", "previous_percent", "proposed_percent", "proposed_from",
+    "charge_id",
+}
 
 
 class PsaProgress(models.Model):
@@ -92,18 +96,26 @@ class PsaProgress(models.Model):
     # === CRUD === #
     @api.model_create_multi
     def create(self, vals_list):
+        for vals in vals_list:
+            self._check_own_fields(vals)
         reports = super().create(vals_list)
         for report in reports.filtered(lambda report: report.order_line_id.psa_progress_method in ("hours", "cost")):
             report._propose(keep=bool(report.percent))
         return reports
 
     def write(self, vals):
+        self._check_own_fields(vals)
         if not self.env.su and {"date", "percent", "order_line_id", "reason"} & set(vals):
             if any(report.state in ("approved", "refused") for report in self):
                 raise UserError(self.env._("An approved report stays as it is: make a new one."))
             # Whoever changes the figures has reported them.
-            vals = {**vals, "reported_by": self.env.uid}
+            super(PsaProgress, self.sudo()).write({"reported_by": self.env.uid})
         return super().write(vals)
+
+    def _check_own_fields(self, vals):
+        """Refuse to write what only the buttons change."""
+        if not self.env.su and _BUTTONS_ONLY & set(vals):
+            raise AccessError(self.env._("Progress reports are approved with their buttons only."))
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_approved(self):
@@ -129,9 +141,10 @@ class PsaProgress(models.Model):
         if not found:
             return
         percent, words = found
-        self.proposed_percent, self.proposed_from = float(percent), words
+        values = {"proposed_percent": float(percent), "proposed_from": words}
         if not keep:
-            self.percent = float(min(percent, HUNDRED))
+            values["percent"] = float(min(percent, HUNDRED))
+        self.sudo().update(values)
 
     # === ACTIONS === #
     def action_report(self):

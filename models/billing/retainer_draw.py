@@ -75,13 +75,19 @@ class PsaEntry(models.Model):
     def _deduct_draws(self, rows):
         result = super()._deduct_draws(rows)
         retainers = self._retainers_of(rows)
+        for row in rows:
+            # Paid beforehand, and nobody has said how it is drawn: billed by the hour it would be paid twice.
+            if row["kind"] == "time" and row["method"] in ("retainer", "prepaid") and not self._is_billed(row) and not any(
+                retainer.active for retainer in retainers.get(row["order_id"], ())
+            ):
+                row["state"], row["reason"] = "held", "retainer_empty"
         concerned = [row for row in rows if row["order_id"] in retainers and row["kind"] in ("time", "expense")]
         if not concerned:
             return result
         lots, own = self._open_lots(self.env["psa.retainer"].union(*retainers.values()), concerned)
         for row in sorted(concerned, key=lambda row: (row["work_date"], row["source_id"] or 0)):
             row["draws"] = []
-            row["payers"] = [
+            row["payers"] = row["state"] == "approved" and [
                 retainer for retainer in retainers[row["order_id"]] if self._may_draw(row, retainer, lots, own)]
             positive = row["amount"] > 0
             for retainer in row["payers"]:
@@ -227,7 +233,14 @@ class PsaEntry(models.Model):
             row["state"], row["reason"] = "held", "missing_rate"
 
     def _held_retainer_empty(self, row):
-        retainer, order = row["payers"][-1], self._order_of(row)
+        order = self._order_of(row)
+        if not row.get("payers"):
+            line = self.env["sale.order.line"].browse(row["order_line_id"])
+            return f"retainer:line:{line.id}", self.env._(
+                "Work on “%(line)s” of %(contract)s (%(customer)s) is paid beforehand, but there is no retainer that it "
+                "draws on", line=line.name.split("\n")[0], contract=order.name, customer=order.partner_id.name,
+            ), line
+        retainer = row["payers"][-1]
         return f"retainer:{retainer.id}", self.env._(
             "“%(retainer)s” of %(contract)s (%(customer)s) is used up, and work goes on",
             retainer=retainer.name, contract=order.name, customer=order.partner_id.name,

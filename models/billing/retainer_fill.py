@@ -76,17 +76,17 @@ class PsaRetainer(models.Model):
         :param share: Decimal between 0 and 1: how much of the fee counts by now
         """
         self.ensure_one()
-        line = charge.order_line_id
+        line, entry = charge.order_line_id, charge.entry_ids
         hours = Decimal(0)
-        if self.unit == "hours":
-            hours = decimal_of(charge.quantity) * share
-            if line.psa_billing_method == "prepaid":
-                hours *= self.env["psa.proposal"]._unit_factor(
-                    line.product_uom_id, self.env.ref("uom.product_uom_hour"))
-            else:
-                whole = decimal_of(line.product_uom_qty) if line.psa_sold_per == "period" else Decimal(1)
-                hours *= decimal_of(self.hours_per_period) / (whole or Decimal(1))
-        amount = round_amount(decimal_of(charge.amount) * share, self.currency_id)
+        if self.unit == "hours" and line.psa_billing_method == "prepaid":
+            hours = decimal_of(entry.gross_quantity) * share * self.env["psa.proposal"]._unit_factor(
+                line.product_uom_id, self.env.ref("uom.product_uom_hour"))
+        elif self.unit == "hours":
+            # A part of a period gives its part of the hours, by days.
+            days = charge.trace.get("days_charged", 1), charge.trace.get("days_of_period", 1)
+            hours = decimal_of(self.hours_per_period) * share * days[0] / days[1]
+        # What the entry says, not the charge: a change after billing counts once it is settled.
+        amount = round_amount(decimal_of(entry.gross_amount) * share, self.currency_id)
         hours = quantity_of(hours)
         periodic = not line._psa_charged_once()
         counts = charge.state == "charged" and (not periodic or charge.date_to >= self.date_start)
@@ -199,7 +199,8 @@ class PsaCharge(models.Model):
         ]):
             charge = allocation.entry_id.charge_id
             invoice = allocation.origin_line_id.move_id or allocation.move_id
-            share = decimal_of(allocation.amount) / decimal_of(charge.amount) if charge.amount else Decimal(0)
+            billable = decimal_of(allocation.entry_id.amount)
+            share = decimal_of(allocation.amount) / billable if billable else Decimal(0)
             for rule in rules & {"billed", "paid"}:
                 if rule == "billed" or invoice._psa_is_paid():
                     shares[rule][charge.id] = shares[rule].get(charge.id, Decimal(0)) + share
