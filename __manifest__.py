@@ -63,6 +63,7 @@
         "views/psa_progress_views.xml",
         "views/psa_retainer_views.xml",
         "views/psa_retainer_report.xml",
+        "views/psa_entry_charge_views.xml",
         "views/project_views.xml",
         "views/project_milestone_views.xml",
         "views/res_partner_views.xml",

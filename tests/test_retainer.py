@@ -309,6 +309,18 @@ class TestRetainer(RetainerCase):
         retainer = self.env["psa.retainer"].create(values)
         self.assertEqual((entry.state, entry.drawn_amount, retainer.balance), ("excluded", 200, 38))
 
+    def test_time_that_names_no_line_goes_to_the_retainer(self):
+        retainer = self.retainer()
+        [work] = self.work(retainer, (date(2026, 1, 5), 2), order_line_id=None)
+        self.assertEqual((work.order_line_id, work.drawn_amount), (retainer.fee_line_id, 200))
+
+    def test_the_printed_statement(self):
+        retainer = self.retainer()
+        self.work(retainer, (date(2026, 1, 5), 2))
+        html, _kind = self.env["ir.actions.report"]._render_qweb_html("psa_hub.report_psa_retainer", retainer.ids)
+        for figure in (b"1000.00", b"200.00", b"800.00"):
+            self.assertIn(figure, html)
+
     def test_expenses(self):
         retainer = self.retainer(covers_expenses=True)
         expense = self.env["hr.expense"].create({

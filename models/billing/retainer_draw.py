@@ -76,10 +76,11 @@ class PsaEntry(models.Model):
         result = super()._deduct_draws(rows)
         retainers = self._retainers_of(rows)
         for row in rows:
-            # Paid beforehand, and nobody has said how it is drawn: billed by the hour it would be paid twice.
-            if row["kind"] == "time" and row["method"] in ("retainer", "prepaid") and not self._is_billed(row) and not any(
+            beforehand = row["kind"] == "time" and row["method"] in ("retainer", "prepaid")
+            if beforehand and not self._is_billed(row) and not any(
                 retainer.active for retainer in retainers.get(row["order_id"], ())
             ):
+                # Nobody has said how it is drawn: billed by the hour it would be paid twice.
                 row["state"], row["reason"] = "held", "retainer_empty"
         concerned = [row for row in rows if row["order_id"] in retainers and row["kind"] in ("time", "expense")]
         if not concerned:
@@ -237,8 +238,8 @@ class PsaEntry(models.Model):
         if not row.get("payers"):
             line = self.env["sale.order.line"].browse(row["order_line_id"])
             return f"retainer:line:{line.id}", self.env._(
-                "Work on “%(line)s” of %(contract)s (%(customer)s) is paid beforehand, but there is no retainer that it "
-                "draws on", line=line.name.split("\n")[0], contract=order.name, customer=order.partner_id.name,
+                "Work on “%(line)s” of %(contract)s (%(customer)s) is paid beforehand, but there is no retainer that "
+                "it draws on", line=line.name.split("\n")[0], contract=order.name, customer=order.partner_id.name,
             ), line
         retainer = row["payers"][-1]
         return f"retainer:{retainer.id}", self.env._(
