@@ -102,6 +102,7 @@
         "views/psa_retainer_report.xml",
         "views/psa_expense_policy_views.xml",
         "views/psa_costs_views.xml",
+        "views/psa_entry_charge_views.xml",
         "views/project_views.xml",
         "views/project_milestone_views.xml",
         "views/res_partner_views.xml",

@@ -22,11 +22,14 @@ class ChargeCase(BillingCase):
     def at(self, day):
         """From here on it is ``day``."""
         if getattr(self, "_freezer", None):
-            self._freezer.stop()
+            self._thaw()
         else:
-            self.addCleanup(lambda: self._freezer.stop())
+            self.addCleanup(self._thaw)
         self._freezer = freeze_time(f"{day} 12:00:00")
         self._freezer.start()
+
+    def _thaw(self):
+        self._freezer.stop()
 
     def setUp(self):
         super().setUp()

@@ -66,7 +66,8 @@ class TestProration(BaseCase):
         while each <= whole.end:
             if not any(first <= each <= last for first, last in terms.pauses):
                 expected += next(
-                    price for valid_from, price in terms.prices if valid_from is None or valid_from <= each) / whole.days
+                    price for valid_from, price in terms.prices if valid_from is None or valid_from <= each
+                ) / whole.days
             each += DAY
         self.assertEqual(terms.worth(whole, whole.start, whole.end), expected)
 

@@ -22,7 +22,7 @@ class TestProgress(ChargeCase):
         return report
 
     def test_the_example_of_the_documentation(self):
-        """10,000.01 in three thirds: 3,333.34, 3,333.33 and what is left, 3,333.34."""
+        """10,000.01 in three steps: 3,333.33, 3,333.35 and what is left, 3,333.33."""
         line = self.make_contract(("progress", 1, 10000.01)).order_line
         steps = [(33.3333, date(2026, 1, 31)), (66.6667, date(2026, 2, 28)), (100, date(2026, 3, 31))]
         reports = [self.report(line, percent, day) for percent, day in steps]
@@ -53,6 +53,8 @@ class TestProgress(ChargeCase):
         self.assertEqual(self.charges(line).amount, 200)
         with self.assertRaises(UserError):
             report.with_user(self.preparer).percent = 90
+        with self.assertRaises(AccessError):
+            self.report(line, 30, date(2026, 2, 28), approve=False).state = "approved"
 
     def test_never_over_100_percent(self):
         line = self.make_contract(("progress", 1, 1000.0)).order_line

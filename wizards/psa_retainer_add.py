@@ -13,7 +13,7 @@ class PsaRetainerAdd(models.TransientModel):
     retainer_id = fields.Many2one("psa.retainer", required=True)
     unit = fields.Selection(related="retainer_id.unit")
     kind = fields.Selection([("opening", "Opening Balance"), ("added", "Top-up")], required=True, default="opening")
-    date = fields.Date(required=True, compute="_compute_date", store=True, readonly=False)
+    date = fields.Date(required=True, compute="_compute_date", store=True, readonly=False, precompute=True)
     units = fields.Float("Amount or Hours", digits=QUANTITY_DIGITS)
     expires_on = fields.Date("Last Day", help="Empty: as the rules of the retainer say.")
     note = fields.Char("Why", required=True)

@@ -11,10 +11,10 @@ class PsaEntry(models.Model):
         for row in rows:
             if row["kind"] == "milestone" and self._is_billed(row) and row["source"].psa_acceptance_withdrawn:
                 row["approved"] = False
-        super()._decide(rows)
+        return super()._decide(rows)
 
     def _hold_by_terms(self, rows):
-        super()._hold_by_terms(rows)
+        result = super()._hold_by_terms(rows)
         for row in rows:
             if row["kind"] != "milestone" or row["state"] != "approved":
                 continue
@@ -24,6 +24,7 @@ class PsaEntry(models.Model):
                 row["state"], row["reason"] = "held", "acceptance_missing"
             elif line.psa_evidence_required and not milestone.psa_evidence_ids:
                 row["state"], row["reason"] = "held", "evidence_missing"
+        return result
 
     def _held_acceptance_missing(self, row):
         order = self._order_of(row)

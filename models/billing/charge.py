@@ -29,7 +29,7 @@ class PsaCharge(models.Model):
         "sale.order", "Contract", related="order_line_id.order_id", store=True, index=True, precompute=True)
     company_id = fields.Many2one(related="order_line_id.company_id", store=True, index=True, precompute=True)
     currency_id = fields.Many2one(related="order_line_id.currency_id")
-    partner_id = fields.Many2one(related="order_id.partner_id", string="Customer")
+    partner_id = fields.Many2one("res.partner", "Customer", related="order_id.partner_id")
     kind = fields.Selection(CHARGE_KINDS, required=True, readonly=True)
     date_from = fields.Date("From", required=True, readonly=True)
     date_to = fields.Date("To", required=True, readonly=True)
@@ -44,7 +44,7 @@ class PsaCharge(models.Model):
     state = fields.Selection(
         [("charged", "Charged"), ("withdrawn", "Withdrawn")], required=True, readonly=True, default="charged")
     trace = fields.Json("Why This Amount", readonly=True)
-    entry_ids = fields.One2many("psa.entry", "charge_id", "Entry", readonly=True)
+    entry_ids = fields.One2many("psa.entry", "charge_id", readonly=True)
     entry_state = fields.Selection(related="entry_ids.state", string="Entry State")
     billing_state = fields.Selection(related="entry_ids.billing_state", string="Billing")
 
@@ -84,7 +84,6 @@ class PsaCharge(models.Model):
             [("psa_contract_id", "in", self.order_id.ids)], order="id desc").grouped("psa_contract_id")
         for kind, charges in self.grouped("kind").items():
             self.env["psa.entry"]._sync(kind, [charge._entry_spec(projects) for charge in charges])
-        self.invalidate_recordset(["entry_ids", "entry_state", "billing_state"])
 
     def _entry_spec(self, projects):
         self.ensure_one()
@@ -121,23 +120,33 @@ class PsaEntry(models.Model):
     def _complete_quantity(self, row, line):
         """A charge knows its quantity and amount: nothing of them is guessed."""
         if row["kind"] not in CHARGED_KINDS:
-            super()._complete_quantity(row, line)
-        elif line:
+            return super()._complete_quantity(row, line)
+        if line:
             row["uom_id"] = line["line"].product_uom_id.id
+        return None
 
     def _price_agreed(self, rows):
         """Tell in the trace how a charge came to its amount."""
-        super()._price_agreed(rows)
+        result = super()._price_agreed(rows)
         for row in rows:
             if row["kind"] in CHARGED_KINDS and row["source"].trace:
                 row["trace"]["charge"] = row["source"].trace
+        return result
+
+    def _after_store(self, rows):
+        """Let charges know the entries that have just been made of them."""
+        result = super()._after_store(rows)
+        charges = self.env["psa.charge"].browse([row["source_id"] for row in rows if row["kind"] in CHARGED_KINDS])
+        charges.invalidate_recordset(["entry_ids", "entry_state", "billing_state"])
+        return result
 
     def _follow_delivered(self):
         """Odoo's delivered quantity of charged lines is what is approved of them."""
-        super()._follow_delivered()
+        result = super()._follow_delivered()
         self.order_line_id.filtered(
             lambda line: line.psa_billing_method in ("recurring", "progress", "retainer", "prepaid")
         )._psa_follow_charges()
+        return result
 
 
 class PsaProposal(models.Model):

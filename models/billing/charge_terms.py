@@ -1,8 +1,9 @@
-from dateutil.relativedelta import relativedelta
 from fractions import Fraction
 
+from dateutil.relativedelta import relativedelta
+
 from odoo import api, fields, models
-from odoo.exceptions import UserError, ValidationError
+from odoo.exceptions import AccessError, UserError, ValidationError
 
 from .entry import RATE_DIGITS
 from .pricing import decimal_of
@@ -31,17 +32,16 @@ class SaleOrder(models.Model):
     def _action_confirm(self):
         """What is due at once is charged at once."""
         result = super()._action_confirm()
-        self.order_line._psa_charge_again()
+        self.order_line._psa_periodic()._psa_charge_again()
         return result
 
     def write(self, vals):
         if "psa_anchor_date" not in vals:
             result = super().write(vals)
             if vals.get("psa_contract"):
-                self.order_line._psa_charge_again()
+                self.order_line._psa_periodic()._psa_charge_again()
             return result
-        lines = self.order_line.filtered(
-            lambda line: line.psa_anchor == "contract" and line.psa_billing_method in PERIODIC_METHODS)
+        lines = self.order_line._psa_periodic().filtered(lambda line: line.psa_anchor == "contract")
         if any(str(order.psa_anchor_date or "") != str(vals["psa_anchor_date"] or "") for order in self):
             lines._psa_check_grid_free()
         result = super().write(vals)
@@ -111,10 +111,12 @@ class SaleOrderLine(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         lines = super().create(vals_list)
-        lines._psa_charge_again()
+        lines._psa_periodic()._psa_charge_again()
         return lines
 
     def write(self, vals):
+        if not self.env.su and {"psa_next_charge_date", "psa_progress_percent"} & set(vals):
+            raise AccessError(self.env._("What is charged and approved cannot be written by hand."))
         grid, price = _GRID_FIELDS & set(vals), _PRICE_FIELDS & set(vals)
         if not grid and not price:
             return super().write(vals)
@@ -122,9 +124,9 @@ class SaleOrderLine(models.Model):
             self.filtered(lambda line: any(
                 line._fields[name].convert_to_write(line[name], line) != (vals[name] or False) for name in grid
             ))._psa_check_grid_free()
-        before = self.filtered(lambda line: line.psa_billing_method in PERIODIC_METHODS)
+        before = self._psa_periodic()
         result = super().write(vals)
-        (before | self)._psa_charge_again()
+        (before | self._psa_periodic())._psa_charge_again()
         return result
 
     def _psa_check_grid_free(self):
@@ -141,11 +143,12 @@ class SaleOrderLine(models.Model):
 
     def _psa_charge_again(self):
         """Let the charges of these lines follow their terms, in the same transaction."""
-        lines = self.filtered(lambda line: (
-            line.order_id.psa_contract and line.order_id.state == "sale"
-            and (line.psa_billing_method in PERIODIC_METHODS or line.psa_next_charge_date or line.psa_charge_ids)))
+        lines = self.sudo().filtered(lambda line: line.order_id.psa_contract and line.order_id.state == "sale")
         if lines:
             self.env["psa.charge"].sudo()._charge(lines, fields.Date.context_today(self))
+
+    def _psa_periodic(self):
+        return self.filtered(lambda line: line.psa_billing_method in PERIODIC_METHODS)
 
     # === TERMS === #
     def _psa_terms(self):

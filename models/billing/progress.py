@@ -7,6 +7,10 @@ from odoo.tools import SQL
 from .pricing import decimal_of, plain, quantity_of, round_amount
 
 HUNDRED = Decimal(100)
+_BUTTONS_ONLY = {
+    "state", "reported_by", "approved_by", "approved_at", "previous_percent", "proposed_percent", "proposed_from",
+    "charge_id",
+}
 
 
 class PsaProgress(models.Model):
@@ -41,7 +45,7 @@ class PsaProgress(models.Model):
     proposed_from = fields.Char("How Proposed", readonly=True, copy=False)
     previous_percent = fields.Float(
         "Before (%)", digits=(7, 4), readonly=True, aggregator=None, copy=False, help="As approved last.")
-    reason = fields.Char("Reason", help="Why it is less than reported before.")
+    reason = fields.Char(help="Why it is less than reported before.")
     note = fields.Text()
     state = fields.Selection(
         [("draft", "Draft"), ("reported", "Reported"), ("approved", "Approved"), ("refused", "Refused")],
@@ -92,18 +96,26 @@ class PsaProgress(models.Model):
     # === CRUD === #
     @api.model_create_multi
     def create(self, vals_list):
+        for vals in vals_list:
+            self._check_own_fields(vals)
         reports = super().create(vals_list)
         for report in reports.filtered(lambda report: report.order_line_id.psa_progress_method in ("hours", "cost")):
             report._propose(keep=bool(report.percent))
         return reports
 
     def write(self, vals):
+        self._check_own_fields(vals)
         if not self.env.su and {"date", "percent", "order_line_id", "reason"} & set(vals):
             if any(report.state in ("approved", "refused") for report in self):
                 raise UserError(self.env._("An approved report stays as it is: make a new one."))
             # Whoever changes the figures has reported them.
-            vals = {**vals, "reported_by": self.env.uid}
+            super(PsaProgress, self.sudo()).write({"reported_by": self.env.uid})
         return super().write(vals)
+
+    def _check_own_fields(self, vals):
+        """Refuse to write what only the buttons change."""
+        if not self.env.su and _BUTTONS_ONLY & set(vals):
+            raise AccessError(self.env._("Progress reports are approved with their buttons only."))
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_approved(self):
@@ -129,9 +141,10 @@ class PsaProgress(models.Model):
         if not found:
             return
         percent, words = found
-        self.proposed_percent, self.proposed_from = float(percent), words
+        values = {"proposed_percent": float(percent), "proposed_from": words}
         if not keep:
-            self.percent = float(min(percent, HUNDRED))
+            values["percent"] = float(min(percent, HUNDRED))
+        self.sudo().update(values)
 
     # === ACTIONS === #
     def action_report(self):
@@ -153,7 +166,8 @@ class PsaProgress(models.Model):
         self._require("psa_hub.group_reviewer", ("reported",))
         for report in self:
             if report.reported_by == self.env.user and not report.company_id.sudo().psa_allow_self_approval:
-                raise AccessError(self.env._("%s needs another person's approval: you reported it.", report.display_name))
+                raise AccessError(self.env._(
+                    "%s needs another person's approval: you reported it.", report.display_name))
         charges = self.env["psa.charge"].sudo()
         for report in self.sudo().sorted(lambda report: (report.date, report.id)):
             charges |= report._approve_one(self.env.uid)
@@ -312,4 +326,5 @@ class SaleOrderLine(models.Model):
 # === PLAIN HELPERS === #
 def _percent(part, whole):
     """Return ``part`` in percent of ``whole``, a Decimal of four decimals."""
-    return (decimal_of(round(part or 0.0, 6)) * HUNDRED / decimal_of(whole)).quantize(Decimal("0.0001"), "ROUND_HALF_UP")
+    percent = decimal_of(round(part or 0.0, 6)) * HUNDRED / decimal_of(whole)
+    return percent.quantize(Decimal("0.0001"), "ROUND_HALF_UP")

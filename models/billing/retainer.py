@@ -4,8 +4,8 @@ from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError, ValidationError
 
 from .entry import QUANTITY_DIGITS, RATE_DIGITS
-from .pricing import decimal_of
 from .entry_rows import HOURLY_METHODS
+from .pricing import decimal_of
 from .recurrence import DAY, MONTHS, Terms
 
 # Changing one of these changes what work draws.
@@ -33,10 +33,10 @@ class PsaRetainer(models.Model):
         "sale.order", "Contract", required=True, index=True, check_company=True, ondelete="restrict",
         domain="[('psa_contract', '=', True)]")
     company_id = fields.Many2one(related="order_id.company_id", store=True, index=True, precompute=True)
-    partner_id = fields.Many2one(related="order_id.partner_id", string="Customer", store=True, precompute=True)
+    partner_id = fields.Many2one("res.partner", "Customer", related="order_id.partner_id", store=True, precompute=True)
     currency_id = fields.Many2one(related="order_id.currency_id", store=True, precompute=True)
     fee_line_id = fields.Many2one(
-        "sale.order.line", "Fee Line", check_company=True, index="btree_not_null", ondelete="restrict",
+        "sale.order.line", check_company=True, index="btree_not_null", ondelete="restrict",
         domain="[('order_id', '=', order_id), ('psa_billing_method', 'in', ('retainer', 'prepaid'))]",
         help="The line whose fee fills the retainer. Empty: it is filled by hand only.")
     unit = fields.Selection([("amount", "Money"), ("hours", "Hours")], "Counts", required=True, default="amount")
@@ -139,23 +139,28 @@ class PsaRetainer(models.Model):
     # === CRUD === #
     @api.model_create_multi
     def create(self, vals_list):
+        self._check_own_fields(vals_list)
         retainers = super().create(vals_list)
         retainers.sudo()._fill()
         retainers.sudo()._redraw()
         return retainers
 
     def write(self, vals):
-        if not self.env.su and {"balance"} & set(vals):
-            raise AccessError(self.env._("The balance follows the ledger."))
+        self._check_own_fields([vals])
         if {"order_id", "unit", "fee_line_id"} & set(vals) and self.sudo().move_ids:
             raise UserError(self.env._("A retainer with a ledger keeps its contract, its fee line and what it counts."))
         before = self._first_day()
         result = super().write(vals)
         if _LOT_FIELDS & set(vals) or {"fee_line_id", "date_start"} & set(vals):
             self.sudo()._fill()
-        if (_DRAW_FIELDS | _LOT_FIELDS) & set(vals):
+        if before and (_DRAW_FIELDS | _LOT_FIELDS) & set(vals):
             self.sudo()._redraw(min(before, self._first_day()))
         return result
+
+    def _check_own_fields(self, vals_list):
+        """Refuse to write what follows the ledger."""
+        if not self.env.su and any({"balance", "alerted_percent", "anchor_date"} & set(vals) for vals in vals_list):
+            raise AccessError(self.env._("The balance of a retainer follows its ledger."))
 
     def _first_day(self):
         return min(self.filtered("date_start").mapped("date_start"), default=None)
@@ -261,7 +266,24 @@ class PsaException(models.Model):
     _inherit = "psa.exception"
 
     def _fix_retainer(self):
-        """The retainer that is used up, to top it up or to let what is over it be billed."""
+        """The retainer that is used up, to top it up or to let what is over it be billed; or a new one of the line."""
+        line = self.env["sale.order.line"].browse(self.res_id or 0).exists()
+        if self.res_model == "sale.order.line" and line:
+            return {
+                "type": "ir.actions.act_window",
+                "name": self.env._("New Retainer"),
+                "res_model": "psa.retainer",
+                "views": [(False, "form")],
+                "context": {
+                    "default_order_id": line.order_id.id,
+                    "default_fee_line_id": line.id,
+                    "default_name": line.name.split("\n")[0],
+                    "default_date_start": line.psa_date_start or min(
+                        self.entry_ids.mapped("work_date"), default=line.order_id.date_order.date()),
+                    **({"default_unit": "hours", "default_period": "none"}
+                       if line.psa_billing_method == "prepaid" else {}),
+                },
+            }
         retainer = self.env["psa.retainer"].browse(self.res_id or 0).exists()
         if self.res_model == "psa.retainer" and retainer:
             return self._open(retainer)

@@ -44,7 +44,7 @@ class PsaEntry(models.Model):
     # === HOURS THAT ONLY THE RETAINER HAS A PRICE FOR === #
     def _price_hours(self, rows):
         """An hour without a rate that a retainer of hours pays for is worth what the customer paid for that hour."""
-        super()._price_hours(rows)
+        result = super()._price_hours(rows)
         unpriced = [row for row in rows if row["reason"] == "missing_rate"]
         retainers = self._retainers_of(unpriced)
         for row in unpriced:
@@ -60,6 +60,7 @@ class PsaEntry(models.Model):
                 }
                 row["state"], row["reason"], row["retainer_price"] = "approved", None, True
                 break
+        return result
 
     def _retainers_of(self, rows):
         """Return ``{order id: psa.retainer in order of age}`` of the orders of time and expenses. One query."""
@@ -72,15 +73,22 @@ class PsaEntry(models.Model):
 
     # === DRAWING === #
     def _deduct_draws(self, rows):
-        super()._deduct_draws(rows)
+        result = super()._deduct_draws(rows)
         retainers = self._retainers_of(rows)
+        for row in rows:
+            beforehand = row["kind"] == "time" and row["method"] in ("retainer", "prepaid")
+            if beforehand and not self._is_billed(row) and not any(
+                retainer.active for retainer in retainers.get(row["order_id"], ())
+            ):
+                # Nobody has said how it is drawn: billed by the hour it would be paid twice.
+                row["state"], row["reason"] = "held", "retainer_empty"
         concerned = [row for row in rows if row["order_id"] in retainers and row["kind"] in ("time", "expense")]
         if not concerned:
-            return
+            return result
         lots, own = self._open_lots(self.env["psa.retainer"].union(*retainers.values()), concerned)
         for row in sorted(concerned, key=lambda row: (row["work_date"], row["source_id"] or 0)):
             row["draws"] = []
-            row["payers"] = [
+            row["payers"] = row["state"] == "approved" and [
                 retainer for retainer in retainers[row["order_id"]] if self._may_draw(row, retainer, lots, own)]
             positive = row["amount"] > 0
             for retainer in row["payers"]:
@@ -88,6 +96,7 @@ class PsaEntry(models.Model):
                     self._draw(row, retainer, lots[retainer.id], own)
             if row["payers"] and row["amount"] and positive:
                 self._over(row, row["payers"][-1])
+        return result
 
     def _open_lots(self, retainers, rows):
         """Lock the ledgers and return what they hold for ``rows``.
@@ -160,7 +169,7 @@ class PsaEntry(models.Model):
                 taken.append((lot, min(part, left, key=abs)))
                 left -= taken[-1][1]
         if self._is_offered(row["entry"]) and left > 0:
-            more = defaultdict(Decimal, {lot: part for lot, part in taken})
+            more = defaultdict(Decimal, dict(taken))
             for lot, part in _take(lots, row["work_date"], left):
                 more[lot] += part
             taken = list(more.items())
@@ -225,7 +234,14 @@ class PsaEntry(models.Model):
             row["state"], row["reason"] = "held", "missing_rate"
 
     def _held_retainer_empty(self, row):
-        retainer, order = row["payers"][-1], self._order_of(row)
+        order = self._order_of(row)
+        if not row.get("payers"):
+            line = self.env["sale.order.line"].browse(row["order_line_id"])
+            return f"retainer:line:{line.id}", self.env._(
+                "Work on “%(line)s” of %(contract)s (%(customer)s) is paid beforehand, but there is no retainer that "
+                "it draws on", line=line.name.split("\n")[0], contract=order.name, customer=order.partner_id.name,
+            ), line
+        retainer = row["payers"][-1]
         return f"retainer:{retainer.id}", self.env._(
             "“%(retainer)s” of %(contract)s (%(customer)s) is used up, and work goes on",
             retainer=retainer.name, contract=order.name, customer=order.partner_id.name,
@@ -234,11 +250,12 @@ class PsaEntry(models.Model):
     # === WRITING === #
     def _after_store(self, rows):
         """Write the draws of rows, replacing what their entries drew before; then let others follow."""
-        super()._after_store(rows)
+        result = super()._after_store(rows)
+        self._write_draws([row for row in rows if row["kind"] in ("time", "expense")])
+        return result
+
+    def _write_draws(self, rows):
         Move = self.env["psa.retainer.move"]
-        rows = [row for row in rows if row["kind"] in ("time", "expense")]
-        if not rows:
-            return
         known = Move.search([("entry_id", "in", [row["entry"].id for row in rows]), ("kind", "=", "drawn")])
         if not known and not any(row.get("draws") or row.get("short") for row in rows):
             return
@@ -285,24 +302,23 @@ class PsaEntry(models.Model):
         Move = self.env["psa.retainer.move"]
         lots = gone.lot_id | Move.browse({values["lot_id"] for values in new})
         retainers = lots.retainer_id
-        balance = defaultdict(Decimal)
-        for lot in lots:
-            balance[lot.id] += decimal_of(lot.rest)
-        for move in gone | Move.search([("lot_id", "in", lots.ids), ("kind", "=", "expired")]):
-            balance[move.lot_id.id] -= decimal_of(move.units)
+        expired = Move.search([("lot_id", "in", lots.ids), ("kind", "=", "expired")])
+        rest = defaultdict(Decimal, {lot.id: decimal_of(lot.rest) for lot in lots})
+        for move in gone | expired:
+            rest[move.lot_id.id] -= decimal_of(move.units)
+        overdrawn = {lot_id for lot_id, left in rest.items() if left < 0}
         for values in new:
-            balance[values["lot_id"]] += decimal_of(values["units"])
-        # A correction that gives back less than it did leaves too little for work that drew on it meanwhile.
-        overdrawn = lots.filtered(lambda lot: balance[lot.id] < 0).retainer_id
-        (gone | Move.search([("lot_id", "in", lots.ids), ("kind", "=", "expired")])).unlink()
-        follow = self.env.context.get("psa_redraw", True)
-        if overdrawn and follow:
-            overdrawn._release_unbilled()
+            rest[values["lot_id"]] += decimal_of(values["units"])
+        overdrawn |= {lot_id for lot_id, left in rest.items() if left < 0}
+        # A correction that gives back less than it did leaves too little for work that drew on it meanwhile: all of it
+        # that is on no invoice draws again.
+        redrawn = Move.browse(overdrawn).retainer_id if self.env.context.get("psa_redraw", True) else retainers.browse()
+        redrawn._release_unbilled()
+        (gone | expired).exists().unlink()
         insert_rows(Move, new)
         Move._refresh(retainers)
         retainers._expire()
-        if overdrawn and follow:
-            overdrawn._redraw()
+        redrawn._redraw()
         retainers._alert()
 
     def _let_others_follow(self, rows, given_back):

@@ -7,8 +7,6 @@ from odoo.tools import SQL
 from .pricing import decimal_of, quantity_of, round_amount
 from .retainer_move import LOT_KINDS
 
-_QUEUE = "psa_hub.retainers_paid"
-
 
 class PsaRetainer(models.Model):
     """What is added: the fees of the fee line as they become due, billed or paid; and what a person adds."""
@@ -78,17 +76,17 @@ class PsaRetainer(models.Model):
         :param share: Decimal between 0 and 1: how much of the fee counts by now
         """
         self.ensure_one()
-        line = charge.order_line_id
+        line, entry = charge.order_line_id, charge.entry_ids
         hours = Decimal(0)
-        if self.unit == "hours":
-            hours = decimal_of(charge.quantity) * share
-            if line.psa_billing_method == "prepaid":
-                hours *= self.env["psa.proposal"]._unit_factor(
-                    line.product_uom_id, self.env.ref("uom.product_uom_hour"))
-            else:
-                whole = decimal_of(line.product_uom_qty) if line.psa_sold_per == "period" else Decimal(1)
-                hours *= decimal_of(self.hours_per_period) / (whole or Decimal(1))
-        amount = round_amount(decimal_of(charge.amount) * share, self.currency_id)
+        if self.unit == "hours" and line.psa_billing_method == "prepaid":
+            hours = decimal_of(entry.gross_quantity) * share * self.env["psa.proposal"]._unit_factor(
+                line.product_uom_id, self.env.ref("uom.product_uom_hour"))
+        elif self.unit == "hours":
+            # A part of a period gives its part of the hours, by days.
+            days = charge.trace.get("days_charged", 1), charge.trace.get("days_of_period", 1)
+            hours = decimal_of(self.hours_per_period) * share * days[0] / days[1]
+        # What the entry says, not the charge: a change after billing counts once it is settled.
+        amount = round_amount(decimal_of(entry.gross_amount) * share, self.currency_id)
         hours = quantity_of(hours)
         periodic = not line._psa_charged_once()
         counts = charge.state == "charged" and (not periodic or charge.date_to >= self.date_start)
@@ -180,8 +178,8 @@ class PsaRetainerMove(models.Model):
         drawn = self.units - self.rest
         if units < round(drawn, 6):
             raise UserError(self.env._(
-                "%(retainer)s: work that is on invoices has drawn %(drawn)s of what this fee paid for. Credit that work "
-                "first.", retainer=self.retainer_id.name, drawn=round(drawn, 2)))
+                "%(retainer)s: work that is on invoices has drawn %(drawn)s of what this fee paid for. Credit that "
+                "work first.", retainer=self.retainer_id.name, drawn=round(drawn, 2)))
 
 
 class PsaCharge(models.Model):
@@ -201,7 +199,8 @@ class PsaCharge(models.Model):
         ]):
             charge = allocation.entry_id.charge_id
             invoice = allocation.origin_line_id.move_id or allocation.move_id
-            share = decimal_of(allocation.amount) / decimal_of(charge.amount) if charge.amount else Decimal(0)
+            billable = decimal_of(allocation.entry_id.amount)
+            share = decimal_of(allocation.amount) / billable if billable else Decimal(0)
             for rule in rules & {"billed", "paid"}:
                 if rule == "billed" or invoice._psa_is_paid():
                     shares[rule][charge.id] = shares[rule].get(charge.id, Decimal(0)) + share
@@ -222,46 +221,18 @@ class PsaEntry(models.Model):
     _inherit = "psa.entry"
 
     def _after_store(self, rows):
-        super()._after_store(rows)
+        result = super()._after_store(rows)
         fees = self.env["psa.charge"].browse([row["source_id"] for row in rows if row["kind"] == "retainer"])
         fees._fill_retainers()
+        return result
 
     def _after_allocation(self):
         """Fees that are billed or credited fill or empty retainers; work that is free again draws on them."""
-        super()._after_allocation()
+        result = super()._after_allocation()
         entries = self.sudo()
         entries.charge_id.filtered(lambda charge: charge.kind == "retainer")._fill_retainers()
         if self.env.context.get("psa_redraw", True):
             self._reprice(entries.filtered(lambda entry: (
                 entry.billing_state == "to_bill" and entry.state == "approved"
                 and entry.kind in ("time", "expense") and entry.order_id.psa_retainer_ids)))
-
-
-class AccountMove(models.Model):
-    """Payments fill retainers that wait for them; worked out once, before the transaction commits."""
-
-    _inherit = "account.move"
-
-    def _psa_is_paid(self):
-        return self.state == "posted" and self.payment_state in ("paid", self._get_invoice_in_payment_state())
-
-    def _psa_queue_status(self):
-        super()._psa_queue_status()
-        ids = {move.id for move in self if isinstance(move.id, int) and move.move_type in ("out_invoice", "out_refund")}
-        precommit = self.env.cr.precommit
-        if ids and _QUEUE not in precommit.data:
-            precommit.data[_QUEUE] = set()
-            precommit.add(self.env["account.move"].browse().sudo()._psa_fill_retainers)
-        precommit.data.get(_QUEUE, set()).update(ids)
-
-    @api.model
-    def _psa_fill_retainers(self):
-        """Fill the retainers whose fee is on an invoice that was paid, or is no longer."""
-        ids = self.env.cr.precommit.data.pop(_QUEUE, set())
-        if not ids or not self.env["psa.retainer"].search_count([("adds_when", "=", "paid")], limit=1):
-            return
-        charges = self.env["psa.allocation"].search([
-            ("move_id", "in", list(ids)), ("entry_id.kind", "=", "retainer")]).entry_id.charge_id
-        self.env["psa.retainer"].search([
-            ("fee_line_id", "in", charges.order_line_id.ids), ("adds_when", "=", "paid")])._fill()
-        self.env.flush_all()
+        return result

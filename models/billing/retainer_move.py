@@ -7,9 +7,9 @@ from .entry import QUANTITY_DIGITS
 MOVE_KINDS = [("opening", "Opening"), ("added", "Added"), ("drawn", "Drawn"), ("expired", "Expired")]
 LOT_KINDS = ("opening", "added")
 
-# Balance and rests follow the moves inside the database, whoever writes them; the CHECKs then refuse what would draw too
-# much. A move is a lot (its own rest) or takes from one. Setting a rest is an update of the same table: it changes no
-# units, so the trigger that it fires finds nothing to do.
+# Balance and rests follow the moves inside the database, whoever writes them; the CHECKs then refuse what would draw
+# too much. A move is a lot (its own rest) or takes from one. Setting a rest is an update of the same table: it changes
+# no units, so the trigger that it fires finds nothing to do.
 _NEW = SQL("SELECT retainer_id, COALESCE(lot_id, id) AS lot_id, units FROM new_rows")
 _OLD = SQL("SELECT retainer_id, COALESCE(lot_id, id) AS lot_id, -units FROM old_rows")
 _TRIGGERS = [

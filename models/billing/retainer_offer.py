@@ -58,5 +58,6 @@ class PsaEntry(models.Model):
 
     def _clear_pending(self, row=None):
         """What is let stand is not offered any more."""
-        super()._clear_pending(row)
+        result = super()._clear_pending(row)
         self.filtered("draw_offered").draw_offered = False
+        return result

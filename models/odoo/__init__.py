@@ -12,3 +12,4 @@ from . import account_move_line
 from . import account_move
 from . import account_move_status
 from . import account_move_lending
+from . import account_move_retainer

@@ -1,4 +1,4 @@
-from odoo import fields, models
+from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
 
 from ..billing.entry_kinds import HUSH
@@ -25,15 +25,25 @@ class ProjectMilestone(models.Model):
         bypass_search_access=True)
 
     # === CRUD === #
+    @api.model_create_multi
+    def create(self, vals_list):
+        for vals in vals_list:
+            self._psa_check_buttons(vals)
+        return super().create(vals_list)
+
     def write(self, vals):
-        if not self.env.su and {"psa_accepted_on", "psa_accepted_by", "psa_acceptance_withdrawn"} & set(vals):
-            raise AccessError(self.env._("Acceptance is recorded with its buttons."))
+        self._psa_check_buttons(vals)
         if not self.env.su and "psa_evidence_ids" in vals:
             self._psa_require_operator()
         result = super().write(vals)
         if _ACCEPTANCE_FIELDS & set(vals):
             self._psa_release()
         return result
+
+    def _psa_check_buttons(self, vals):
+        """Refuse to write what only the buttons change."""
+        if not self.env.su and {"psa_accepted_on", "psa_accepted_by", "psa_acceptance_withdrawn"} & set(vals):
+            raise AccessError(self.env._("Acceptance is recorded with its buttons."))
 
     # === ACTIONS === #
     def action_psa_accept(self):
