@@ -45,3 +45,4 @@ from . import test_billing_access
 from . import test_expense_policy
 from . import test_exchange
 from . import test_pass_through
+from . import test_apply_costs

@@ -26,6 +26,8 @@ MATRIX = {
     "psa.exception.cause": {"auditor": "r", "administrator": "rw"},
     "psa.exception.link": {"operator": "rwcu"},
     "psa.exception.waive": {"reviewer": "rwcu"},
+    "psa.exchange.rate": {"auditor": "r", "approver": "rwcu", "mapper": "rwcu"},
+    "psa.expense.policy": {"auditor": "r", "approver": "rwcu", "mapper": "rwcu"},
     "psa.mapping": {"auditor": "r", "mapper": "rwcu"},
     "psa.mapping.line": {"auditor": "r", "mapper": "rwcu"},
     "psa.message": {"auditor": "r", "operator": "rw"},
@@ -57,6 +59,7 @@ WITHOUT_COMPANY = {"psa.exception.cause", "psa.apply.turn"}
 # Public methods that change nothing, or show what the user may see anyway.
 HARMLESS = {
     ("psa.exception.cause", "action_open_exceptions"),
+    ("psa.expense.policy", "action_open_entries"),
     ("psa.dashboard", "get_figures"),
     ("psa.proposal", "action_open_invoice"),
     ("psa.proposal.line", "action_open_entry"),
