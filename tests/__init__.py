@@ -70,3 +70,4 @@ from . import test_contract_as_of
 from . import test_hold
 from . import test_period
 from . import test_billing_run
+from . import test_apply_costs

@@ -79,7 +79,8 @@ class CostsCase(BillingCase):
     @classmethod
     def attach_receipt(cls, entry, **values):
         return cls.env["ir.attachment"].create({
-            "name": "receipt.pdf", "raw": b"receipt", "res_model": "hr.expense", "res_id": entry.expense_id.id, **values,
+            "name": "receipt.pdf", "raw": b"receipt", "res_model": "hr.expense", "res_id": entry.expense_id.id,
+            **values,
         })
 
     @classmethod

@@ -99,6 +99,7 @@ WITHOUT_COMPANY = {"psa.exception.cause", "psa.apply.total", "psa.apply.turn", "
 HARMLESS = {
     ("psa.cap", "action_open_waiting"),
     ("psa.exception.cause", "action_open_exceptions"),
+    ("psa.expense.policy", "action_open_entries"),
     ("psa.dashboard", "get_figures"),
     ("psa.proposal", "action_open_invoice"),
     ("psa.proposal.line", "action_open_entry"),

@@ -66,7 +66,8 @@ class TestExchange(CostsCase):
         self.order.psa_exchange_rule = "work_date"
         entry = self.foreign(33.33)
         trace = entry.trace
-        exact = Decimal(trace["cost"]) * Decimal(trace["exchange"]["rate"]) * (1 + Decimal(trace["markup_percent"]) / 100)
+        factor = 1 + Decimal(trace["markup_percent"]) / 100
+        exact = Decimal(trace["cost"]) * Decimal(trace["exchange"]["rate"]) * factor
         self.assertEqual((str(exact), trace["exact"]), ("38.828700075", "38.828700075"))
         self.assertEqual((entry.amount, entry.cost_amount), (38.83, 36.12))
 
@@ -98,7 +99,7 @@ class TestExchange(CostsCase):
         self.assertEqual(
             (action["res_model"], action["context"]["default_name"], action["context"]["default_currency_id"]),
             ("res.currency.rate", date(2026, 5, 6), self.eur.id))
-        rate = self.env["res.currency.rate"].with_context(action["context"]).create({"inverse_company_rate": 1.1})
+        rate = self.env["res.currency.rate"].with_context(**action["context"]).create({"inverse_company_rate": 1.1})
         self.assertEqual((entry.state, entry.amount, exception.state), ("approved", 110, "resolved"))
         rate.inverse_company_rate = 1.11
         self.assertEqual(entry.amount, 111)
@@ -115,7 +116,7 @@ class TestExchange(CostsCase):
         entry = self.foreign()
         self.assertHeld(entry, "missing_exchange_rate", "missing_exchange_rate", 110)
         action = entry.exception_id.action_fix()
-        self.env["psa.exchange.rate"].with_context(action["context"]).create({"rate": 1.2})
+        self.env["psa.exchange.rate"].with_context(**action["context"]).create({"rate": 1.2})
         self.assertEqual((entry.state, entry.amount), ("approved", 120))
 
     def test_the_end_of_the_month_must_have_come(self):

@@ -30,7 +30,8 @@ class TestPassThrough(CostsCase):
 
     @property
     def entries(self):
-        return self.env["psa.entry"].search([("order_id", "=", self.order.id), ("kind", "=", "pass_through")], order="id")
+        return self.env["psa.entry"].search(
+            [("order_id", "=", self.order.id), ("kind", "=", "pass_through")], order="id")
 
     def filter_domain(self, name):
         """Return the domain of a filter of the list of entries, as people use it."""
@@ -79,7 +80,11 @@ class TestPassThrough(CostsCase):
         bill = self.make_bill((1000, {"analytic_distribution": {self.project.account_id.id: 60, account.id: 40}}))
         self.assertTrue(bill.psa_divided)
         self.assertFalse(bill.psa_vendor_entry_ids)
+        exception = self.env["psa.exception"].search([("subject_key", "=", f"vendor_line:{bill.invoice_line_ids.id}")])
+        self.assertEqual((exception.cause_code, exception.amount), ("no_contract", 1000))
+        self.assertEqual(exception.action_fix()["res_id"], bill.id)
         bill.invoice_line_ids.psa_contract_id = second
+        self.assertEqual(exception.state, "resolved")
         self.assertEqual(bill.psa_vendor_entry_ids.order_id, second)
         self.assertEqual(bill.psa_vendor_entry_ids.vendor_amount, 400)
         self.assertFalse(bill.psa_divided)
@@ -127,7 +132,8 @@ class TestPassThrough(CostsCase):
             [(entry.vendor_bill_state, entry.state, entry.amount) for entry in self.entries],
             [("posted", "approved", 432), ("ordered", "held", 648)])
         self.make_bill((105, {"purchase_line_id": purchase.order_line.id, "quantity": 6}), post=True)
-        self.assertEqual([(entry.state, entry.amount) for entry in self.entries], [("approved", 432), ("approved", 680.4)])
+        self.assertEqual(
+            [(entry.state, entry.amount) for entry in self.entries], [("approved", 432), ("approved", 680.4)])
         self.assertEqual(self.entries[0].vendor_bill_id, bill)
         self.assertFalse(self.open_exceptions("vendor_bill_missing"))
 
@@ -224,7 +230,8 @@ class TestPassThrough(CostsCase):
         self.line.psa_before_bill = True
         purchase = self.make_purchase(self.order, (5, 400))
         entry = self.entries
-        self.assertEqual((entry.state, entry.amount, entry.trace["vendor_bill_is"]), ("approved", 2160, "not_posted_yet"))
+        self.assertEqual(
+            (entry.state, entry.amount, entry.trace["vendor_bill_is"]), ("approved", 2160, "not_posted_yet"))
         proposal = self.propose(self.order)
         self.assertEqual(proposal.line_ids.reason, "The vendor's bill is not in yet")
         self.bill(self.order)

@@ -6,7 +6,7 @@ from odoo.fields import Domain
 from .costs import closing_trace, price_cost
 from .entry_kinds import HUSH
 from .exchange_rate import Wanted
-from .pricing import decimal_of, plain, round_amount
+from .pricing import decimal_of, plain, quantity_of, round_amount
 
 ZERO = Decimal(0)
 
@@ -100,7 +100,7 @@ class PsaEntry(models.Model):
     def _price_agreed(self, rows):
         """Convert and mark up costs; what came in the contract's currency under no policy is taken as it is."""
         self._prepare_costs(rows)
-        super()._price_agreed([row for row in rows if not self._is_passed_on(row)])
+        result = super()._price_agreed([row for row in rows if not self._is_passed_on(row)])
         for row in rows:
             if not self._is_passed_on(row):
                 if row["kind"] == "expense":
@@ -114,6 +114,7 @@ class PsaEntry(models.Model):
             else:
                 self._price_cost(row)
             row["rate"] = row["gross"] / row["gross_quantity"] if row["gross_quantity"] else ZERO
+        return result
 
     def _is_passed_on(self, row):
         """Tell whether a row is more than an agreed amount in the contract's currency."""
@@ -161,7 +162,7 @@ class PsaEntry(models.Model):
             bool(entry.trace)
             and entry.order_id.id == row["order_id"]
             and entry.work_date == row["work_date"]
-            and decimal_of(entry.agreed_amount) == (row["fixed"] or ZERO)
+            and decimal_of(entry.agreed_amount) == quantity_of(row["fixed"])
             and entry.source_currency_id.id == (row["source_currency_id"] or row["currency_id"])
         )
 

@@ -61,12 +61,13 @@ class PsaEntry(models.Model):
 
     # === HOLDS === #
     def _hold_by_terms(self, rows):
-        super()._hold_by_terms(rows)
+        result = super()._hold_by_terms(rows)
         approved = [row for row in rows if row["state"] == "approved" and row["kind"] == "expense"]
         self._prepare_costs(approved)
         for row in approved:
             if row["policy"]:
                 self._hold_by_policy(row)
+        return result
 
     def _hold_by_policy(self, row):
         """Keep an approved expense from billing that its policy does not let through; the first reason that applies."""
@@ -103,7 +104,7 @@ class PsaEntry(models.Model):
         return round_amount(exact, self._currency_of(row)), exact
 
     def _price(self, rows):
-        super()._price(rows)
+        result = super()._price(rows)
         limited = [
             row for row in rows
             if row.get("policy") and row["state"] == "approved" and (row["policy"].cap or row["policy"].is_daily)
@@ -115,6 +116,7 @@ class PsaEntry(models.Model):
             self._limit(row, before)
             if row["policy"].is_daily:
                 others[self._day_key(row)].append((self._day_order(row), row["amount"]))
+        return result
 
     def _limit(self, row, before):
         """Take off what is above the policy.
@@ -156,17 +158,19 @@ class PsaEntry(models.Model):
         self._take_off(row, "over_cap", over, of="expense_policy", **words)
 
     def _deduct(self, rows):
-        super()._deduct(rows)
+        result = super()._deduct(rows)
         for row in rows:
             if row["reason"] == "cap_reached" and row.get("over_policy") and row["over_policy"] == row["amount"]:
                 row["reason"], row["over_policy"] = "expense_policy", ZERO
+        return result
 
     def _decide(self, rows):
-        super()._decide(rows)
+        result = super()._decide(rows)
         for row in rows:
             over = row.get("over_policy")
             if row["held_for"] == "cap_reached" and over and over == row["over_cap"]:
                 row["held_for"] = "expense_policy"
+        return result
 
     # === ONE PERSON, ONE DAY === #
     def _day_key(self, row):

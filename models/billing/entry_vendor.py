@@ -25,9 +25,10 @@ class PsaEntry(models.Model):
     purchase_line_id = fields.Many2one("purchase.order.line", "Ordered Line", readonly=True, ondelete="set null")
     vendor_bill_id = fields.Many2one(related="vendor_line_id.move_id", string="Vendor's Bill")
     purchase_order_id = fields.Many2one(
-        "purchase.order", "Purchase Order", compute="_compute_vendor_tie", compute_sudo=True)
-    vendor_id = fields.Many2one("res.partner", "Vendor", compute="_compute_vendor_tie", compute_sudo=True)
-    vendor_bill_state = fields.Selection(BILL_STATES, "Vendor's Bill Is", compute="_compute_vendor_tie", compute_sudo=True)
+        "purchase.order", compute="_compute_vendor_tie", compute_sudo=True)
+    vendor_id = fields.Many2one("res.partner", compute="_compute_vendor_tie", compute_sudo=True)
+    vendor_bill_state = fields.Selection(
+        BILL_STATES, "Vendor's Bill Is", compute="_compute_vendor_tie", compute_sudo=True)
     ordered_amount = fields.Monetary(
         "Ordered", currency_field="cost_currency_id", compute="_compute_vendor_tie", compute_sudo=True,
         help="What the purchase order line says, before tax.",
@@ -123,8 +124,35 @@ class PsaEntry(models.Model):
                 specs.append(spec)
         if specs:
             Entry._sync("pass_through", specs)
+        Entry._tell_divided(lines, gone)
         if not gone:
             Entry._follow_purchase_lines(lines.purchase_line_id)
+
+    @api.model
+    def _tell_divided(self, lines, gone):
+        """Keep an exception for each cost that several contracts would bear, with the money, until one is chosen."""
+        desk = self.env["psa.exception"]
+        divided = lines.browse() if gone else lines._psa_divided().filtered(
+            lambda line: line.move_id.state != "cancel" and line.price_subtotal)
+        desk._raise([
+            {
+                "cause": "no_contract",
+                "subject_key": f"vendor_line:{line.id}",
+                "text": self.env._(
+                    "“%(line)s” on a bill of %(vendor)s is distributed to several contracts: choose who bears it",
+                    line=(line.name or "").split("\n")[0], vendor=line.move_id.partner_id.name),
+                "company_id": line.company_id.id,
+                "amount": line.price_subtotal,
+                "currency_id": line.currency_id.id,
+                "res_model": "account.move",
+                "res_id": line.move_id.id,
+            }
+            for line in divided
+        ])
+        desk.search([
+            ("cause_id", "=", desk.env["psa.exception.cause"]._ids_by_code()["no_contract"]), ("is_open", "=", True),
+            ("subject_key", "in", [f"vendor_line:{line.id}" for line in lines - divided]),
+        ])._close("resolved")
 
     @api.model
     def _follow_purchase_lines(self, lines):
@@ -171,8 +199,9 @@ class PsaEntry(models.Model):
         return trace
 
     def _follow_delivered(self):
-        super()._follow_delivered()
+        result = super()._follow_delivered()
         self.order_line_id.filtered(lambda line: line.psa_billing_method == "pass_through")._psa_follow_expenses()
+        return result
 
     # === WHY HELD === #
     def _held_bill_not_in(self, row):

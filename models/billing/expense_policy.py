@@ -70,9 +70,9 @@ class PsaExpensePolicy(models.Model):
     )
     max_age_days = fields.Integer(
         "Approved within Days", aggregator=None,
-        help="An expense that is approved later than so many days after it was made waits as an exception. Zero: never.",
+        help="An expense that is approved more than so many days after it was made waits as an exception. Zero: never.",
     )
-    receipt_required = fields.Boolean("Receipt Required")
+    receipt_required = fields.Boolean()
     receipt_from = fields.Monetary(
         "From an Amount Of", aggregator=None, help="Cheaper expenses need no receipt.")
     currency_id = fields.Many2one(

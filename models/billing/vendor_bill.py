@@ -1,7 +1,7 @@
 from odoo import api, fields, models
 
-from .pricing import decimal_of, plain
-from .vendor_line import contracts_distributed_to, contracts_of, project_of, projects_by_account, share_of
+from .pricing import decimal_of, plain, quantity_of
+from .vendor_line import find_contracts, project_of, projects_by_account, share_of
 
 BILLS = ("in_invoice", "in_refund")
 # What the cost that a bill line passes on depends on.
@@ -35,14 +35,24 @@ class AccountMoveLine(models.Model):
     @api.depends("purchase_line_id", "analytic_distribution")
     def _compute_psa_contract_id(self):
         """Find the contract of new costs; what a person chose stays unless the line comes to belong elsewhere."""
-        found = contracts_of(self._psa_costs(), lambda line: line.purchase_line_id)
+        found = self._psa_costs()._psa_find_contracts()
         for line in self:
-            line.psa_contract_id = found.get(line) or line.psa_contract_id
+            contracts = found.get(line)
+            line.psa_contract_id = contracts if contracts and len(contracts) == 1 else line.psa_contract_id
+
+    def _psa_find_contracts(self):
+        return find_contracts(self, lambda line: line.purchase_line_id)
 
     def _psa_costs(self):
         """Return those of these lines that are costs on vendor bills; expenses come as expenses."""
         return self.filtered(lambda line: (
             line.move_id.move_type in BILLS and line.display_type == "product" and not line.expense_id))
+
+    def _psa_divided(self):
+        """Return those of these costs that several contracts would bear, and no person chose one."""
+        open_lines = self.filtered(lambda line: not line.psa_contract_id)
+        found = open_lines._psa_find_contracts()
+        return open_lines.filtered(lambda line: len(found.get(line, ())) > 1)
 
     # === CRUD === #
     @api.model_create_multi
@@ -73,7 +83,7 @@ class AccountMoveLine(models.Model):
 
     def _psa_spec_for(self, order, projects):
         move, purchase, sale_line = self.move_id, self.purchase_line_id.order_id, self.purchase_line_id.sale_line_id
-        cost = decimal_of(self.price_subtotal) * share_of(self, order, projects)
+        cost = quantity_of(decimal_of(self.price_subtotal) * share_of(self, order, projects))
         if move.move_type == "in_refund":
             cost = -cost
         return {
@@ -102,7 +112,7 @@ class AccountMoveLine(models.Model):
         if self.purchase_line_id:
             words["purchase_order"] = self.purchase_line_id.order_id.name
         if abs(cost) != decimal_of(self.price_subtotal):
-            words["of"] = plain(self.price_subtotal)
+            words["of_the_line"] = plain(self.price_subtotal)
         return words
 
     # === ODOO'S OWN RE-INVOICING === #
@@ -136,10 +146,9 @@ class AccountMove(models.Model):
 
     @api.depends("invoice_line_ids.psa_contract_id", "invoice_line_ids.analytic_distribution", "move_type")
     def _compute_psa_divided(self):
+        divided = self.invoice_line_ids._psa_costs()._psa_divided().move_id
         for move in self:
-            move.psa_divided = any(
-                len(contracts_distributed_to(line)) > 1
-                for line in move.invoice_line_ids._psa_costs() if not line.psa_contract_id)
+            move.psa_divided = move in divided
 
     # === THE ENTRIES FOLLOW === #
     def _post(self, soft=True):

@@ -5,45 +5,42 @@ from decimal import Decimal
 from .pricing import decimal_of
 
 
-def passing_lines(orders):
-    """Return ``{sale.order id: its first pass-through line}``."""
-    lines = {}
-    for line in orders.order_line.filtered(lambda line: line.psa_billing_method == "pass_through").sorted("sequence"):
-        lines.setdefault(line.order_id.id, line)
-    return lines
-
-
-def contracts_of(lines, purchase_line_of):
-    """Find the contract that each line's cost is passed on to.
+def find_contracts(lines, purchase_line_of):
+    """Find the contracts that each line's cost is passed on to.
 
     In this order: the contract line that the purchase was made for (one that is billed otherwise covers the cost: then
-    there is none); the project of the purchase order; the one contract to whose project the cost is distributed. A
-    cost that is divided between contracts has no contract by itself. Found are only contracts with a pass-through line.
+    there is none); the project of the purchase order; the contracts to whose projects the cost is distributed. Found
+    are only contracts with a pass-through line. More than one means that a person must choose, or divide the line.
 
     :param lines: recordset of ``purchase.order.line`` or ``account.move.line``
     :param purchase_line_of: function that returns a line's purchase order line or an empty record
-    :return: ``{line: sale.order}`` of those that have one
+    :return: ``{line: sale.order recordset}`` of the lines that have any
     """
     lines = lines.sudo()
     projects = projects_by_account(lines)
-    found = {}
-    for line in lines:
-        purchase_line = purchase_line_of(line)
-        sale_line = purchase_line.sale_line_id
-        if sale_line.order_id.psa_contract:
-            if sale_line.psa_billing_method == "pass_through":
-                found[line] = sale_line.order_id
-            continue
-        contract = purchase_line.order_id.project_id.psa_contract_id or _distributed_to(line, projects)
-        if len(contract) == 1 and contract.company_id == line.company_id:
-            found[line] = contract
-    passing = passing_lines(lines.env["sale.order"].union(*found.values()))
-    return {line: order for line, order in found.items() if order.id in passing}
+    candidates = {line: _candidates(line, purchase_line_of(line), projects) for line in lines}
+    orders = lines.env["sale.order"].union(*candidates.values())
+    passing = orders.order_line.filtered(lambda line: line.psa_billing_method == "pass_through").order_id
+    return {
+        line: found for line, contracts in candidates.items()
+        if (found := (contracts & passing).filtered(lambda order, line=line: order.company_id == line.company_id))
+    }
+
+
+def _candidates(line, purchase_line, projects):
+    sale_line, contracts = purchase_line.sale_line_id, line.env["sale.order"]
+    if sale_line.order_id.psa_contract:
+        return sale_line.order_id if sale_line.psa_billing_method == "pass_through" else contracts
+    return purchase_line.order_id.project_id.psa_contract_id or contracts.union(*(
+        projects[account_id].psa_contract_id
+        for key in line.analytic_distribution or {} for account_id in _ids(key) if account_id in projects
+    ))
 
 
 def projects_by_account(lines):
     """Return ``{analytic account id: project.project}`` of the projects with a contract among the distributions."""
-    account_ids = {account_id for line in lines for account_id in _accounts(line)}
+    account_ids = {
+        account_id for line in lines for key in line.analytic_distribution or {} for account_id in _ids(key)}
     if not account_ids:
         return {}
     projects = lines.env["project.project"].sudo().search([
@@ -68,20 +65,6 @@ def project_of(order, purchased_for):
     if order and purchased_for.psa_contract_id == order:
         return purchased_for
     return order.project_ids.filtered(lambda project: project.psa_contract_id == order)[:1]
-
-
-def contracts_distributed_to(line):
-    """Return all contracts to whose projects a line's cost is distributed."""
-    return _distributed_to(line, projects_by_account(line))
-
-
-def _distributed_to(line, projects):
-    return line.env["sale.order"].union(*(
-        projects[account_id].psa_contract_id for account_id in _accounts(line) if account_id in projects))
-
-
-def _accounts(line):
-    return [account_id for key in line.analytic_distribution or {} for account_id in _ids(key)]
 
 
 def _ids(key):

@@ -1,9 +1,10 @@
+from collections import Counter
 from decimal import Decimal
 
 from odoo import api, fields, models
 
-from .pricing import decimal_of
-from .vendor_line import contracts_of, project_of, projects_by_account, share_of
+from .pricing import decimal_of, quantity_of
+from .vendor_line import find_contracts, project_of, projects_by_account, share_of
 
 _LINE_FIELDS = {
     "product_qty", "price_unit", "discount", "analytic_distribution", "sale_line_id", "date_planned", "name",
@@ -25,8 +26,9 @@ class PurchaseOrder(models.Model):
 
     def _compute_psa_entry_count(self):
         entries = self.env["psa.entry"].search(self._psa_entry_domain())
+        counts = Counter(entry.purchase_order_id.id for entry in entries)
         for order in self:
-            order.psa_entry_count = len(entries.filtered(lambda entry: entry.purchase_order_id == order._origin))
+            order.psa_entry_count = counts[order._origin.id]
 
     def write(self, vals):
         result = super().write(vals)
@@ -70,13 +72,17 @@ class PurchaseOrderLine(models.Model):
     # === WHAT IS PASSED ON === #
     def _psa_cost_specs(self):
         """Return ``{line: spec}`` for :meth:`psa.entry._sync`; without a contract ``order_id`` is empty."""
-        contracts, projects = contracts_of(self, lambda line: line), projects_by_account(self)
-        return {line: line._psa_spec_for(contracts.get(line, self.env["sale.order"]), projects) for line in self}
+        contracts, projects = find_contracts(self, lambda line: line), projects_by_account(self)
+        nobody = self.env["sale.order"]
+        return {
+            line: line._psa_spec_for(found if len(found := contracts.get(line, nobody)) == 1 else nobody, projects)
+            for line in self
+        }
 
     def _psa_spec_for(self, order, projects):
         purchase, sale_line = self.order_id, self.sale_line_id
         left = self._psa_unbilled_part()
-        cost = decimal_of(self.price_subtotal) * left * share_of(self, order, projects)
+        cost = quantity_of(decimal_of(self.price_subtotal) * left * share_of(self, order, projects))
         return {
             "source": self,
             "order_id": order,
