@@ -46,3 +46,4 @@ from . import test_rate_card
 from . import test_amendment
 from . import test_amendment_terms
 from . import test_contract_as_of
+from . import test_amendment_random
