@@ -71,3 +71,4 @@ from . import test_hold
 from . import test_period
 from . import test_billing_run
 from . import test_apply_costs
+from . import test_amendment_random

@@ -74,8 +74,8 @@ class TestLateAmendment(AmendmentCase):
         amendment = self.amend(date(2026, 5, 1), self.rate_change(110))
         self.assertEqual((self.rate.date_to, self.rate.ended_by_id), (date(2026, 4, 30), amendment))
         self.assertEqual(
-            (amendment.rate_ids.date_from, amendment.rate_ids.date_to, amendment.rate_ids.amount, amendment.rate_ids.clause),
-            (date(2026, 5, 1), False, 110, "CO-1 §2"))
+            [amendment.rate_ids[name] for name in ("date_from", "date_to", "amount", "clause")],
+            [date(2026, 5, 1), False, 110, "CO-1 §2"])
 
     def test_a_rate_until_a_day_then_the_old_one_again(self):
         self.amend(date(2026, 5, 10), self.rate_change(90, date_to=date(2026, 5, 19)))
@@ -145,7 +145,8 @@ class TestLateAmendment(AmendmentCase):
         self.bill(self.order)
         self.amend(date(2026, 5, 1), self.rate_change(110))
         self.env["psa.entry"]._sync("time", [{**specs[0], "quantity": Decimal(10)}])
-        self.assertEqual((entry.pending_change, entry.pending_amount), ("changed", 1020), "1,100 less the difference of 80")
+        self.assertEqual(
+            (entry.pending_change, entry.pending_amount), ("changed", 1020), "1,100 less the difference of 80")
         entry.with_user(self.reviewer).action_accept_change()
         self.assertEqual((entry.amount, entry.adjusted_amount, self.worth(entry)), (1020, 80, 1100))
         self.bill(self.order)
@@ -176,12 +177,14 @@ class TestLateAmendment(AmendmentCase):
         self.env["psa.entry"]._sync("time", [{**specs[0], "approved": False}])
         action = entry.with_user(self.reviewer).action_accept_change()
         self.env["account.move"].browse(action["res_id"]).action_post()
-        self.assertEqual((difference.pending_change, difference.exception_id.cause_code), ("rejected", "rejected_after_billing"))
+        self.assertEqual(
+            (difference.pending_change, difference.exception_id.cause_code), ("rejected", "rejected_after_billing"))
         action = difference.with_user(self.reviewer).action_accept_change()
         credit = self.env["account.move"].browse(action["res_id"])
         self.assertEqual(credit.amount_untaxed, 80)
         credit.action_post()
-        self.assertEqual((difference.state, difference.allocated_amount, difference.exception_id.id), ("withdrawn", 0, False))
+        self.assertEqual(
+            (difference.state, difference.allocated_amount, difference.exception_id.id), ("withdrawn", 0, False))
 
     # === CREDITS === #
     def test_late_amendment_then_a_partial_credit(self):
@@ -211,7 +214,7 @@ class TestLateAmendment(AmendmentCase):
         self.amend(date(2026, 5, 1), self.rate_change(110))
         [difference] = self.differences(entry)
         self.reverse(move).action_post()
-        self.assertEqual((entry.amount, entry.adjusted_amount, entry.rate), (880, 0, 110), "it has the new price itself")
+        self.assertEqual((entry.amount, entry.adjusted_amount, entry.rate), (880, 0, 110), "the new price itself")
         self.assertEqual((difference.state, difference.reason), ("withdrawn", "origin_repriced"))
         self.assertEqual(difference.order_line_id.qty_delivered, 0)
         self.assertEqual(self.bill(self.order).amount_untaxed, 880)

@@ -41,7 +41,6 @@ class TestContractAsOf(AmendmentCase):
 
     def test_before_the_first_amendment(self):
         wizard, rows = self.as_of(MAY[0])
-        print("DBG", self.first.before, self.second.before, self.first.applied_at, self.second.applied_at)
         self.assertFalse(wizard.amendment_id)
         self.assertEqual([row[2:] for row in rows["rate"]], [(100, 0), (200, 0)])
         self.assertEqual([row[1:] for row in rows["line"]], [
@@ -66,7 +65,8 @@ class TestContractAsOf(AmendmentCase):
         self.assertEqual(rows["order"][0][1], "PO-4", "what stands on the contract now is what counts now")
 
     def test_the_dialog_follows_the_day(self):
-        form = Form(self.env["psa.contract.as.of"].with_user(self.preparer).with_context(default_order_id=self.order.id))
+        wizards = self.env["psa.contract.as.of"].with_user(self.preparer)
+        form = Form(wizards.with_context(default_order_id=self.order.id))
         form.day = MAY[0]
         self.assertFalse(form.amendment_id)
         form.day = MAY[12]
@@ -75,7 +75,9 @@ class TestContractAsOf(AmendmentCase):
     # === PRICE UNDER === #
     def price_under(self, day, entries=None, **values):
         return self.env["psa.price.under"].with_user(self.auditor).create({
-            "order_id": self.order.id, "day": day, "entry_ids": [Command.set(entries.ids)] if entries else [], **values})
+            "order_id": self.order.id, "day": day, "entry_ids": [Command.set(entries.ids)] if entries else [],
+            **values,
+        })
 
     def test_work_is_priced_under_another_version_and_nothing_changes(self):
         entries = self.make_time(self.order, [(MAY[4], 8), (MAY[14], 4), (MAY[24], 2)])

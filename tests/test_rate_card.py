@@ -30,7 +30,7 @@ class TestRateCard(BillingCase):
             "date_from": date_from, "date_to": date_to, **values,
         })
 
-    def copy(self, card=None, **values):
+    def copy_card(self, card=None, **values):
         wizard = self.env["psa.rate.card.copy"].create({"card_id": (card or self.card).id, **values})
         return self.env["psa.rate.card"].browse(wizard.action_copy()["res_id"])
 
@@ -50,15 +50,16 @@ class TestRateCard(BillingCase):
         wizard = Form(self.env["psa.rate.card.copy"].with_context(default_card_id=self.card.id))
         self.assertEqual(
             (wizard.name, wizard.date_from, wizard.date_to), ("Standard 2027", date(2027, 1, 1), date(2027, 12, 31)))
-        new = self.copy(uplift=3.5, round_to=0.5)
-        self.assertEqual(new.rate_ids.sorted("amount").mapped("amount"), [155.5, 207], "155.25 and 206.98965 rounded to halves")
+        new = self.copy_card(uplift=3.5, round_to=0.5)
+        self.assertEqual(
+            new.rate_ids.sorted("amount").mapped("amount"), [155.5, 207], "155.25 and 206.98965, rounded to halves")
         self.assertEqual(new.rate_ids.mapped("date_from"), [date(2027, 1, 1)] * 2)
         self.assertEqual(self.card.date_to, date(2026, 12, 31))
 
     def test_an_open_card_ends_the_day_before_and_work_gets_its_price_at_once(self):
         self.card.date_to = False
         april, may = self.make_time(self.order, [(date(2026, 4, 30), 1), (date(2026, 5, 1), 1)])
-        new = self.copy(name="From May", date_from=date(2026, 5, 1), date_to=False, uplift=10)
+        new = self.copy_card(name="From May", date_from=date(2026, 5, 1), date_to=False, uplift=10)
         self.assertEqual((self.card.date_to, self.consultants.date_to), (date(2026, 4, 30), date(2026, 4, 30)))
         self.assertEqual((april.amount, may.amount), (150, 165))
         self.assertEqual(may.rate_id.card_id, new)
@@ -66,17 +67,17 @@ class TestRateCard(BillingCase):
 
     def test_overlap_of_two_cards_is_refused_by_the_database(self):
         with mute_logger("odoo.sql_db"), self.assertRaises(ExclusionViolation), self.env.cr.savepoint():
-            self.copy(name="Twice", date_from=date(2026, 6, 1), end_old=False)
+            self.copy_card(name="Twice", date_from=date(2026, 6, 1), end_old=False)
         other = self.make_card("Promises", date(2026, 12, 31))
         with mute_logger("odoo.sql_db"), self.assertRaises(ExclusionViolation), self.env.cr.savepoint():
             self.env["psa.rate"].create({"card_id": other.id, "role_id": self.consultant.id, "amount": 1})
         with self.assertRaises(UserError):
-            self.copy(name="Before", date_from=date(2025, 6, 1))
+            self.copy_card(name="Before", date_from=date(2025, 6, 1))
 
     def test_a_gap_between_cards_is_an_exception_with_its_money(self):
         [entry] = self.make_time(self.order, [8], day=date(2027, 1, 15), source_amount=1200)
         self.assertEqual((entry.reason, entry.exception_id.cause_code, entry.exception_id.amount),
                          ("missing_rate", "missing_rate", 1200))
         exception = entry.exception_id
-        self.copy(uplift=4)
+        self.copy_card(uplift=4)
         self.assertEqual((entry.state, entry.amount, exception.state), ("approved", 1248, "resolved"))

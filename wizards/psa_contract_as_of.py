@@ -15,7 +15,8 @@ class PsaContractAsOf(models.TransientModel):
     company_id = fields.Many2one(related="order_id.company_id")
     currency_id = fields.Many2one(related="order_id.currency_id")
     amendment_id = fields.Many2one("psa.amendment", "Version in Force", compute="_compute_rows", store=True)
-    row_ids = fields.One2many("psa.contract.as.of.row", "as_of_id", "What Is Agreed", compute="_compute_rows", store=True)
+    row_ids = fields.One2many(
+        "psa.contract.as.of.row", "as_of_id", "What Is Agreed", compute="_compute_rows", store=True)
 
     @api.depends("order_id", "day")
     def _compute_rows(self):

@@ -29,7 +29,7 @@ class PsaPriceUnder(models.TransientModel):
     row_ids = fields.One2many("psa.price.under.row", "wizard_id", "What Differs", compute="_compute_rows", store=True)
 
     @api.model
-    def default_get(self, fields):  # noqa: A002 - the argument's name is Odoo's
+    def default_get(self, fields):
         """Take over the entries that were chosen in a list, of the first one's contract."""
         values = super().default_get(fields)
         if self.env.context.get("active_model") == "psa.entry" and not values.get("entry_ids"):

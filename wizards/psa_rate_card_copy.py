@@ -12,7 +12,7 @@ class PsaRateCardCopy(models.TransientModel):
     _name = "psa.rate.card.copy"
     _description = "Copy a Rate Card"
 
-    card_id = fields.Many2one("psa.rate.card", "Card", required=True, ondelete="cascade")
+    card_id = fields.Many2one("psa.rate.card", required=True, ondelete="cascade")
     name = fields.Char("New Card", required=True, compute="_compute_defaults", store=True, readonly=False,
         precompute=True)
     date_from = fields.Date("From", required=True, compute="_compute_defaults", store=True, readonly=False,
@@ -25,7 +25,9 @@ class PsaRateCardCopy(models.TransientModel):
         help="Each new rate is rounded, half up, to a multiple of this: 0.01, 0.5, 1, 5 ...",
     )
     end_old = fields.Boolean(
-        "End the Old Card", default=True, help="The old card ends the day before the new one begins, if it would last longer.")
+        "End the Old Card", default=True,
+        help="The old card ends the day before the new one begins, if it would last longer.",
+    )
 
     _round_positive = models.Constraint("CHECK (round_to > 0)", "Rates are rounded to something above zero.")
 

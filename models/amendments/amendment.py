@@ -47,7 +47,7 @@ class PsaAmendment(models.Model):
         "corrected by difference lines.",
     )
     replaces_id = fields.Many2one(
-        "psa.amendment", "Replaces", copy=False, index="btree_not_null", ondelete="restrict",
+        "psa.amendment", copy=False, index="btree_not_null", ondelete="restrict",
         domain="[('order_id', '=', order_id), ('id', '!=', id), ('state', 'in', ('draft', 'to_sign', 'in_force'))]",
         help="An earlier amendment that is superseded once this one comes into force.",
     )
@@ -56,8 +56,8 @@ class PsaAmendment(models.Model):
     # What it says.
     change_ids = fields.One2many("psa.amendment.change", "amendment_id", "Changes", copy=True)
     rate_change_ids = fields.One2many(
-        "psa.amendment.change", "amendment_id", "Rates", domain=[("kind", "=", "rate")], context={"default_kind": "rate"},
-        copy=False)
+        "psa.amendment.change", "amendment_id", "Rates", domain=[("kind", "=", "rate")],
+        context={"default_kind": "rate"}, copy=False)
     line_change_ids = fields.One2many(
         "psa.amendment.change", "amendment_id", "Contract Lines", domain=[("kind", "=", "line")],
         context={"default_kind": "line"}, copy=False)
@@ -98,7 +98,9 @@ class PsaAmendment(models.Model):
     difference_count = fields.Integer("Difference Lines", compute="_compute_difference_amount")
 
     _number_uniq = models.UniqueIndex(
-        "(order_id, number) WHERE number > 0", "Another amendment of this contract was numbered at the same moment: try again.")
+        "(order_id, number) WHERE number > 0",
+        "Another amendment of this contract was numbered at the same moment: try again.",
+    )
     _in_force_law = models.Constraint(
         """CHECK (
             state NOT IN ('in_force') OR (in_force_at IS NOT NULL AND approved_by IS NOT NULL)

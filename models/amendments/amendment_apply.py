@@ -57,11 +57,12 @@ class PsaAmendment(models.Model):
         """
         Entry = self.env["psa.entry"].with_context(**HUSH)
         order_domain = fields.Domain("order_id", "=", self.order_id.id)
-        domain = order_domain & fields.Domain("billing_state", "=", "to_bill") & fields.Domain("state", "!=", "withdrawn")
+        unbilled = fields.Domain("billing_state", "=", "to_bill")
+        domain = order_domain & unbilled & fields.Domain("state", "!=", "withdrawn")
         if rates and self.rate_change_ids:
             domain |= (
-                order_domain & fields.Domain("kind", "=", "time")
-                & fields.Domain("work_date", ">=", self.date_effective) & fields.Domain("billing_state", "!=", "to_bill")
+                order_domain & ~unbilled & fields.Domain("kind", "=", "time")
+                & fields.Domain("work_date", ">=", self.date_effective)
             )
         entries = Entry.search(domain, order="work_date, id") | Entry.browse(entry.id for entry in specs)
         Entry._price_under_amendment(self, entries, {entry.id: spec for entry, spec in specs.items()})
@@ -96,7 +97,8 @@ class PsaAmendment(models.Model):
     def _cron_apply_due(self):
         """Apply the terms of amendments whose effective day has come."""
         Cron = self.env["ir.cron"]
-        due = self.search([("in_force_at", "!=", False), ("applied_at", "=", False)], order="date_effective, number")._due()
+        waiting = self.search([("in_force_at", "!=", False), ("applied_at", "=", False)])
+        due = waiting._due().sorted(lambda amendment: (amendment.date_effective, amendment.number))
         Cron._commit_progress(remaining=len(due))
         for amendment in due:
             try:

@@ -40,11 +40,12 @@ class PsaAmendmentChange(models.Model):
     project_id = fields.Many2one(
         "project.project", "Only on Project", domain="[('psa_contract_id', '=', order_id)]", ondelete="restrict")
     employee_id = fields.Many2one("hr.employee", "Person", ondelete="restrict")
-    role_id = fields.Many2one("psa.role", "Role", check_company=True, ondelete="restrict")
+    role_id = fields.Many2one("psa.role", check_company=True, ondelete="restrict")
     amount = fields.Float("New Rate per Hour", digits=RATE_DIGITS, aggregator=None, help="Before tax.")
-    date_to = fields.Date("Until", help="Last work date at this rate. Empty: until the next rate that is known, or open.")
+    date_to = fields.Date(
+        "Until", help="Last work date at this rate. Empty: until the next rate that is known, or open.")
     rate_before = fields.Float(
-        "Rate Before", digits=RATE_DIGITS, aggregator=None, compute="_compute_rate_before",
+        digits=RATE_DIGITS, aggregator=None, compute="_compute_rate_before",
         help="What the same person and role would be priced at on the effective day without this amendment.",
     )
 

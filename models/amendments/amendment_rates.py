@@ -12,12 +12,12 @@ class PsaRate(models.Model):
     _inherit = "psa.rate"
 
     amendment_id = fields.Many2one(
-        "psa.amendment", "Amendment", readonly=True, copy=False, index="btree_not_null", check_company=True,
+        "psa.amendment", readonly=True, copy=False, index="btree_not_null", check_company=True,
         ondelete="restrict",
     )
     clause = fields.Char(readonly=True, copy=False)
     ended_by_id = fields.Many2one(
-        "psa.amendment", "Ended By", readonly=True, copy=False, index="btree_not_null", ondelete="restrict")
+        "psa.amendment", readonly=True, copy=False, index="btree_not_null", ondelete="restrict")
 
     @api.model_create_multi
     def create(self, vals_list):

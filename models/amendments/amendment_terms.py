@@ -132,7 +132,8 @@ class PsaAmendmentChange(models.Model):
             return
         if line.psa_billing_method in _PERIODIC:
             self._refuse(self.env._(
-                "the quantity of “%s” counts for all its periods. Add a line for more, or change its price.", line.name))
+                "the quantity of “%s” counts for all its periods. Add a line for more, or change its price.",
+                line.name))
         if any(entry.kind == "fee" and entry.billing_state != "to_bill" for entry in entries):
             self._refuse(self.env._(
                 "“%s” is billed already. Change its price, or add a line for what is new.", line.name))

@@ -21,8 +21,8 @@ class SaleOrder(models.Model):
     def _psa_as_of(self, day):
         """Return what is in force on ``day``, with the amendment that each thing comes from.
 
-        :return: list of dicts: ``section`` (a key of :data:`SECTIONS`), ``name``, ``value`` (text), ``amount`` (float or
-            False), ``amendment_id``, ``clause``
+        :return: list of dicts: ``section`` (a key of :data:`SECTIONS`), ``name``, ``value`` (text), ``amount`` (float
+            or False), ``amendment_id``, ``clause``
         """
         self.ensure_one()
         order = self.sudo()
@@ -131,7 +131,7 @@ class SaleOrder(models.Model):
             if known and (known != saying[-1:] or not present):
                 value = known[name]
             elif saying and not known:
-                value = (saying.sorted("applied_at")[0].before or {}).get(target)
+                value = (saying.sorted("applied_at")[0].before or {}).get(name)
             else:
                 value = present and self[target]
             if not value:

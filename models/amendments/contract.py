@@ -89,5 +89,6 @@ class SaleOrder(models.Model):
     def _psa_lock_for_amendment(self):
         """Let one amendment at a time change these contracts; a transaction that comes second begins again."""
         self.env.flush_all()
-        self.env.execute_query(SQL("SELECT id FROM sale_order WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", self.ids))
+        self.env.execute_query(
+            SQL("SELECT id FROM sale_order WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", self.ids))
         self.psa_amended_at = fields.Datetime.now()

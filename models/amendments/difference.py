@@ -26,7 +26,7 @@ class PsaEntry(models.Model):
     origin_entry_id = fields.Many2one(
         "psa.entry", "Corrects", readonly=True, index="btree_not_null", ondelete="restrict")
     amendment_id = fields.Many2one(
-        "psa.amendment", "Amendment", readonly=True, index="btree_not_null", ondelete="restrict")
+        "psa.amendment", readonly=True, index="btree_not_null", ondelete="restrict")
     adjustment_ids = fields.One2many("psa.entry", "origin_entry_id", "Price Differences", readonly=True)
 
     _difference_uniq = models.UniqueIndex(
@@ -69,7 +69,7 @@ class PsaEntry(models.Model):
 
     def _price_agreed(self, rows):
         """Tell in the trace how a difference came about, so that a clerk can recompute it."""
-        super()._price_agreed(rows)
+        result = super()._price_agreed(rows)
         for row in rows:
             if row["kind"] != "adjustment":
                 continue
@@ -77,11 +77,13 @@ class PsaEntry(models.Model):
             row["trace"]["rule"] = "price_difference"
             row["trace"]["difference"] = row["difference"] or (kept or {}).get("difference")
             row["trace"]["amendment_id"] = row["amendment_id"] or (row["entry"] and row["entry"].amendment_id.id)
+        return result
 
     def _follow_delivered(self):
-        super()._follow_delivered()
+        result = super()._follow_delivered()
         self.order_line_id.filtered(
             lambda line: line.psa_billing_method == "adjustment")._psa_follow_expenses()
+        return result
 
     # === UNDER AN AMENDMENT === #
     @api.model
@@ -184,7 +186,7 @@ class PsaEntry(models.Model):
             ("order_line_id", "in", lines.ids), ("pending_change", "=", "changed"),
             ("kind", "in", ("recurring", "retainer")), ("work_date", ">=", amendment.date_effective),
         ])
-        for kind, of_kind in pending.grouped("kind").items():
+        for of_kind in pending.grouped("kind").values():
             specs = {entry.id: entry.pending_spec["fixed_amount"] for entry in of_kind}
             exceptions = of_kind.exception_id
             of_kind._drop_pending()
@@ -202,8 +204,8 @@ class PsaEntry(models.Model):
         self.flush_model()
         for origin_id, *values in self.env.execute_query(SQL(
             """
-            SELECT origin_entry_id, id, gross_amount::text, billing_state, reason, COALESCE(written_down_amount, 0) <> 0,
-                   pending_change
+            SELECT origin_entry_id, id, gross_amount::text, billing_state, reason,
+                   COALESCE(written_down_amount, 0) <> 0, pending_change
               FROM psa_entry
              WHERE origin_entry_id = ANY(%s) AND state <> 'withdrawn'
           ORDER BY id

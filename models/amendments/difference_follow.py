@@ -17,7 +17,7 @@ class PsaEntry(models.Model):
 
     def _deduct_adjusted(self, rows):
         """Take off what differences bill of the worth already. One query."""
-        super()._deduct_adjusted(rows)
+        result = super()._deduct_adjusted(rows)
         known = {row["entry"].id: row for row in rows if row["entry"] and row["kind"] != "adjustment"}
         for entry_id, differences in self._differences_of(list(known)).items():
             row = known[entry_id]
@@ -25,10 +25,11 @@ class PsaEntry(models.Model):
             total = sum((part.worth for part in counted), Decimal(0))
             if total:
                 self._take_off(row, "adjusted", total, differences=len(counted))
+        return result
 
     def _after_store(self, rows):
         """Let the differences follow entries that were just stored."""
-        super()._after_store(rows)
+        result = super()._after_store(rows)
         origins = {row["entry"].id: row for row in rows if row["kind"] != "adjustment"}
         withdrawn, kept = {}, {}
         for entry_id, differences in self._differences_of(list(origins)).items():
@@ -44,6 +45,7 @@ class PsaEntry(models.Model):
             self._store(self._decided_differences(withdrawn), SOURCE_FIELDS["adjustment"])
         if kept:
             self._keep_pending(self._decided_differences(kept))._close_if_released()
+        return result
 
     def _decided_differences(self, changes):
         """Return decided rows of differences.
@@ -59,11 +61,12 @@ class PsaEntry(models.Model):
 
     def _after_allocation(self):
         """An entry that comes off its last invoice gets the price of the version in force itself."""
-        super()._after_allocation()
+        result = super()._after_allocation()
         entries = self.sudo().with_context(**HUSH).filtered(
             lambda entry: entry.billing_state == "to_bill" and entry.kind != "adjustment")
         corrected = self._differences_of(entries.ids)
         self._reprice(entries.filtered(lambda entry: entry.id in corrected))
+        return result
 
 
 # === PLAIN HELPERS === #

@@ -68,7 +68,9 @@ class PsaRate(models.Model):
     date_from = fields.Date("From", help="First work date at this rate. Empty: since ever.")
     date_to = fields.Date("To", help="Last work date at this rate. Empty: open.")
     active = fields.Boolean(
-        default=True, help="Off: an amendment of the same day has replaced it. It prices nothing and is kept to be read.")
+        default=True,
+        help="Off: an amendment of the same day has replaced it. It prices nothing and is kept to be read.",
+    )
     scope = fields.Selection(SCOPES, compute="_compute_scope", store=True, precompute=True)
     source = fields.Char(help="Where the rate comes from, for example an assignment at the source.")
 
