@@ -54,7 +54,7 @@ class TestProposalApproval(BillingCase):
         self.assertEqual((entry.written_down_amount, entry.amount), (0, 1200))
 
     def test_the_limit_of_reviewers(self):
-        self.company.psa_line_change_limit = 150
+        self.company.psa_write_down_limit = 150
         self.make_time(self.order, [8])
         line = self.propose(self.order).line_ids
         line.with_user(self.reviewer).write({"amount": 1100, "reason": "First"})
@@ -65,7 +65,7 @@ class TestProposalApproval(BillingCase):
         self.assertIn(self.approver, line.proposal_id.editor_ids)
 
     def test_written_down_to_nothing_is_excluded(self):
-        self.company.psa_line_change_limit = 5000
+        self.company.psa_write_down_limit = 5000
         entry = self.make_time(self.order, [8])
         self.make_time(self.order, [1])
         proposal = self.propose(self.order)

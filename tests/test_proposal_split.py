@@ -3,7 +3,7 @@ from datetime import date
 from psycopg2.errors import CheckViolation
 
 from odoo import Command
-from odoo.exceptions import ValidationError
+from odoo.exceptions import UserError, ValidationError
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
@@ -123,6 +123,20 @@ class TestProposalSplit(BillingCase):
         self.assertEqual(proposal.amount_total, 1050.01)
         self.assertEqual(order.order_line.qty_invoiced, 1)
         self.assertLedger(entries)
+
+    def test_a_price_with_tax_included_is_not_split_to_who_does_not_pay_the_tax(self):
+        position = self.env["account.fiscal.position"].create({"name": "Abroad", "company_id": self.company.id})
+        included = self.tax.copy({"name": "Included", "amount": 19, "price_include_override": "tax_included"})
+        self.env["account.tax"].create({
+            "name": "0 %", "amount": 0, "type_tax_use": "sale", "company_id": self.company.id,
+            "tax_group_id": self.tax.tax_group_id.id, "country_id": self.tax.country_id.id,
+            "fiscal_position_ids": [Command.link(position.id)], "original_tax_ids": [Command.set(included.ids)],
+        })
+        self.partner.with_company(self.company).property_account_position_id = position
+        self.order.order_line.tax_ids = included
+        self.make_time(self.order, [8])
+        with self.assertRaises(UserError):
+            self.propose(self.order).action_submit()
 
     def test_shares_in_force_on_the_work_date(self):
         self.split((self.customer, 100, True), date_to=date(2026, 5, 14))

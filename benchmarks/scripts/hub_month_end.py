@@ -10,20 +10,21 @@ from odoo.fields import Command
 
 contracts, entries = int(os.environ["BENCH_CONTRACTS"]), int(os.environ["BENCH_ENTRIES"])
 company = env.company
+if not env["account.journal"].search([("type", "=", "sale"), ("company_id", "=", company.id)]):
+    env["account.chart.template"].try_loading("generic_coa", company=company, install_demo=False)
 env = env(context={**env.context, "tracking_disable": True, "mail_create_nolog": True, "mail_notrack": True})
 roles = env["psa.role"].create([{"name": name, "company_id": company.id} for name in ("Consultant", "Architect")])
 employees = env["hr.employee"].create([{"name": f"Person {number}", "company_id": company.id} for number in range(40)])
 partners = env["res.partner"].create([
     {"name": f"Customer {number}", "is_company": True} for number in range(contracts)])
+product = env.ref("psa_hub.product_time").product_variant_id
 orders = env["sale.order"].create([
     {
         "partner_id": partner.id,
         "company_id": company.id,
         "psa_contract": True,
         "order_line": [Command.create({
-            "product_id": env.ref("psa_hub.product_time").product_variant_id.id
-            if env.ref("psa_hub.product_time")._name == "product.template" else env.ref("psa_hub.product_time").id,
-            "name": "Services", "product_uom_qty": 1000, "price_unit": 120.0, "technical_price_unit": 0.0,
+            "product_id": product.id, "name": "Services", "product_uom_qty": 1000, "price_unit": 120.0, "technical_price_unit": 0.0,
             "tax_ids": [Command.set(company.account_sale_tax_id.ids)],
             "psa_billing_method": "time_material",
         })],
@@ -42,10 +43,8 @@ hour = env.ref("uom.product_uom_hour")
 rows = {
     "orders": orders.ids, "lines": orders.order_line.ids, "partners": partners.ids, "employees": employees.ids,
     "roles": roles.ids, "company": company.id, "currency": company.currency_id.id, "hour": hour.id,
-    "projects": projects.ids, "accounts": projects.account_id.ids or [None], "contracts": contracts,
-    "entries": entries, "plan": env.ref("analytic.analytic_plan_projects").id,
+    "projects": projects.ids, "contracts": contracts, "entries": entries,
 }
-columns = env["account.analytic.line"]._fields
 env.cr.execute("""
     WITH work AS (
         SELECT number, number %% %(contracts)s + 1 AS contract, number / %(contracts)s AS turn,

@@ -102,14 +102,12 @@ class PsaAllocation(models.Model):
             and ``origin_line_id`` for credits
         :return: their entries
         """
-        companies = {
-            entry.id: entry.company_id.id
-            for entry in self.env["psa.entry"].browse({values["entry_id"] for values in vals_list})
-        }
+        entries = self.env["psa.entry"].browse({values["entry_id"] for values in vals_list})
+        entries.fetch(["company_id"])
+        companies = {entry.id: entry.company_id.id for entry in entries}
         insert_rows(self, [
             {"origin_line_id": False, **values, "company_id": companies[values["entry_id"]]} for values in vals_list
         ])
-        entries = self.env["psa.entry"].browse(companies)
         self.env["account.move"].browse({values["move_id"] for values in vals_list}).invalidate_recordset(
             ["psa_allocation_ids"])
         self.env["account.move.line"].browse({values["move_line_id"] for values in vals_list}).invalidate_recordset(

@@ -176,7 +176,7 @@ class PsaEntry(models.Model):
         A smaller quantity, a withdrawal or a deletion settles once credits have brought the billed part down to it;
         a larger one once nothing is billed any more (or a person accepts it: :meth:`action_accept_change`).
         """
-        entries = self.sudo().with_context(**HUSH).filtered("pending_change")
+        entries = self.sudo().with_context(**HUSH).search([("id", "in", self.ids), ("pending_change", "!=", False)])
         released = self.env["psa.exception"]
         for kind, of_kind in entries.grouped("kind").items():
             for row in of_kind._pending_rows(kind):

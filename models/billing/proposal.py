@@ -120,6 +120,7 @@ class PsaProposal(models.Model):
             if proposal.id not in with_lines:
                 raise UserError(self.env._("%s has nothing to bill.", proposal.name))
             proposal.sudo()._check_sign()
+            proposal.sudo()._check_included_taxes()
         self.sudo().write({"state": "to_approve", "prepared_by": self.env.uid})
         self.sudo()._ask_approvers()
 

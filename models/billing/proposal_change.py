@@ -52,6 +52,8 @@ class PsaProposalLine(models.Model):
         entry, currency, company = self.entry_id.sudo(), self.currency_id, self.company_id.sudo()
         if self.decision != "in":
             raise UserError(self.env._("Only what is billed now can be billed at less."))
+        if entry.amount < 0:
+            raise UserError(self.env._("%s takes money off already: leave it out instead.", entry.display_name))
         if entry.billing_state != "to_bill":
             raise UserError(self.env._(
                 "A part of %s stands on an invoice already: credit that instead.", entry.display_name))
@@ -63,20 +65,51 @@ class PsaProposalLine(models.Model):
                 entry=entry.display_name, worth=currency.format(float(most))))
         off = currency._convert(
             float(abs(most - wanted)), company.currency_id, company, fields.Date.context_today(self))
-        if off > company.psa_line_change_limit and not self.env.user.has_group("psa_hub.group_approver"):
+        if off > company.psa_write_down_limit and not self.env.user.has_group("psa_hub.group_approver"):
             raise AccessError(self.env._(
                 "Reviewers take at most %(limit)s off a line; %(amount)s needs an approver.",
-                limit=company.currency_id.format(company.psa_line_change_limit),
+                limit=company.currency_id.format(company.psa_write_down_limit),
                 amount=company.currency_id.format(off)))
 
     def _write_down(self, difference, reason):
         """Write the entry down by ``difference`` (Decimal; of the other sign: take a write-down back)."""
+        if "psa.write.down" in self.env:
+            self._record_write_down(difference, reason)
+            return
         entry = self.entry_id
         written_down = decimal_of(entry.written_down_amount) + difference
         # Both at once: the database knows no moment at which they do not add up.
         entry.write({
             "written_down_amount": float(written_down), "amount": float(decimal_of(entry.amount) - difference)})
         self.env["psa.entry"]._reprice(entry)
+
+    def _record_write_down(self, difference, reason):
+        """Where write-downs have records of their own: replace those of this entry by one of the new amount."""
+        WriteDown, Reason = self.env["psa.write.down"].sudo(), self.env["psa.write.down.reason"].sudo()
+        entry, now = self.entry_id, fields.Datetime.now()
+        total = decimal_of(entry.written_down_amount) + difference
+        standing = self.env["psa.write.down.line"].sudo().search(
+            [("entry_id", "=", entry.id), ("state", "=", "approved")])
+        alone = standing.write_down_id.filtered(lambda write_down: len(write_down.line_ids) == 1)
+        alone.write({"state": "reversed"})
+        kept = sum((decimal_of(line.applied_amount) for line in standing - alone.line_ids), Decimal(0))
+        if total < kept:
+            raise UserError(self.env._(
+                "%s was written down together with other entries: reverse that write-down.", entry.display_name))
+        if total > kept:
+            amount = float(total - kept)
+            made = WriteDown.create({
+                "company_id": entry.company_id.id, "currency_id": entry.currency_id.id,
+                "entry_ids": [fields.Command.set(entry.ids)], "mode": "amount", "amount": amount, "comment": reason,
+                "reason_id": (Reason.search([("code", "=", "goodwill")]) or Reason.search([], limit=1)).id,
+                "requested_by": self.env.uid, "decided_by": self.env.uid, "decided_at": now,
+                "line_ids": [fields.Command.create({
+                    "entry_id": entry.id, "worth": entry.amount + float(decimal_of(entry.written_down_amount)),
+                    "amount": amount})],
+            })
+            made.state = "approved"
+        self.env.flush_all()
+        self.env["psa.entry"].sudo()._reprice(entry)
 
     def _follow_entry(self, reason):
         """Show what the entry comes to now."""

@@ -39,7 +39,7 @@ class PsaProposal(models.Model):
     last_invoice_id = fields.Many2one("account.move", compute="_compute_contract", compute_sudo=True)
     last_invoice_date = fields.Date(compute="_compute_contract", compute_sudo=True)
     last_invoice_amount = fields.Monetary(
-        "Last Invoice Amount", compute="_compute_contract", compute_sudo=True, help="Before tax.")
+        compute="_compute_contract", compute_sudo=True, help="Before tax.")
 
     # === COMPUTE === #
     def _compute_margin(self):

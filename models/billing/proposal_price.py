@@ -2,6 +2,7 @@ from collections import defaultdict
 from decimal import Decimal
 
 from odoo import models
+from odoo.exceptions import UserError
 
 from .pricing import decimal_of, round_amount
 
@@ -92,3 +93,14 @@ class PsaProposal(models.Model):
         usual = order_line.product_id.taxes_id._filter_taxes_by_company(self.company_id)
         untouched = contract_position.map_tax(usual) == order_line.tax_ids
         return position.map_tax(usual if untouched else order_line.tax_ids)
+
+    def _check_included_taxes(self):
+        """Refuse to invent a price: one that includes a tax has no price for a customer who is taxed differently."""
+        for partner in self.order_id.psa_share_ids.partner_id:
+            for order_line in self.line_ids.filtered(lambda line: line.decision == "in").order_line_id:
+                included = order_line.tax_ids.filtered("price_include")
+                if included - self._taxes_of(order_line, partner):
+                    raise UserError(self.env._(
+                        "The price of “%(line)s” includes %(tax)s, which %(customer)s does not pay: agree on a price "
+                        "before tax for this contract line.",
+                        line=order_line.name.partition("\n")[0], tax=included[0].name, customer=partner.name))

@@ -68,7 +68,7 @@ class PsaEntry(models.Model):
         latest invoice with anything of it left, else the latest there was. Two queries for any number of entries.
         """
         found = standings(self.env, "entry", self.ids)
-        told_before = self.sudo().filtered("status_sequence").ids
+        told_before = self.sudo().search([("id", "in", self.ids), ("status_sequence", ">", 0)]).ids
         values_of = StatusValues(self.env)
         return {
             entry_id: values_of(max(

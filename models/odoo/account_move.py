@@ -52,6 +52,8 @@ class AccountMove(models.Model):
         return result
 
     def unlink(self):
+        if not self:  # Odoo does so at every change of an invoice
+            return super().unlink()
         proposals = self.sudo().psa_proposal_ids
         gone = proposals.filtered(lambda proposal: not (
             proposal.move_ids - self).filtered(lambda move: move.state != "cancel"))

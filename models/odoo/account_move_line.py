@@ -46,6 +46,8 @@ class AccountMoveLine(models.Model):
 
     def unlink(self):
         """Deleting a draft line frees the entries that stand on it."""
+        if not self:
+            return super().unlink()
         allocations = self.env["psa.allocation"].sudo().search([
             "|", ("move_line_id", "in", self.ids), ("origin_line_id", "in", self.ids),
         ])

@@ -45,7 +45,8 @@ class AccountMove(models.Model):
             return
         Allocation, Entry = self.env["psa.allocation"].sudo(), self.env["psa.entry"].sudo()
         moves = self.sudo().browse(queue["moves"])
-        touched = Allocation.search(["|", ("move_id", "in", moves.ids), ("origin_line_id.move_id", "in", moves.ids)])
+        touched = Allocation.search_fetch(
+            ["|", ("move_id", "in", moves.ids), ("origin_line_id.move_id", "in", moves.ids)], ["entry_id"])
         entries = (Entry.browse(queue["entries"]) | touched.entry_id).exists()
         if not entries:
             return
