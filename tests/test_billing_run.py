@@ -1,6 +1,8 @@
 from datetime import date
 from unittest.mock import patch
 
+from psycopg2.errors import SerializationFailure
+
 from odoo import Command
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import tagged
@@ -152,6 +154,37 @@ class TestBillingRun(HoldCase):
         proposals = self.env["psa.proposal"].search([("order_id", "in", orders.ids)])
         self.assertEqual(sorted(proposals.order_id.ids), sorted(orders.ids))
         self.assertEqual(len(proposals), 4)
+
+    def test_the_scheduled_job(self):
+        """Five contracts in pieces of two; the first piece meets another transaction and is done again, for free."""
+        orders = self.make_orders(5)
+        Run, told = type(self.env["psa.billing.run"]), []
+        work = Run._work_on_piece
+        conflicts = iter([SerializationFailure()])
+
+        def once_in_conflict(run):
+            if error := next(conflicts, None):
+                raise error
+            return work(run)
+
+        def progress(_cron, processed=0, *, remaining=None, deactivate=False):
+            told.append((processed, remaining))
+            return 10
+
+        with patch.object(run_module, "AT_ONCE", 1), patch.object(run_work, "PIECE", 2):
+            run = self.make_run(orders)
+            run.action_run()
+            self.env.flush_all()
+            with (
+                patch.object(Run, "_work_on_piece", once_in_conflict),
+                patch.object(type(self.env["ir.cron"]), "_commit_progress", progress),
+                patch.object(type(self.env.cr), "rollback", lambda _cr: None),
+            ):
+                self.env["psa.billing.run"].sudo()._cron_work()
+        self.assertEqual(told, [(0, 5), (2, 3), (2, 1), (1, 0), (0, 0)])
+        self.env.invalidate_all()
+        self.assertEqual((run.state, run.proposal_count), ("done", 5))
+        self.assertTrue(run.ended_at)
 
     def test_the_error_of_one_contract_stays_with_it(self):
         good, bad, fine = orders = self.make_orders(3)

@@ -186,6 +186,18 @@ class TestLateArrival(PeriodCase):
         self.may.with_user(self.reviewer).action_start()
         self.assertEqual(entry.late_policy, "next_period")
 
+    def test_a_later_cutoff_takes_it_back_while_closing(self):
+        self.may.with_user(self.reviewer).action_start()
+        entry = self.arrive("2026-06-05 09:00:00")
+        self.assertEqual(entry.late_policy, "next_period")
+        self.may.cutoff_ids.with_user(self.reviewer).cutoff_at = datetime(2026, 6, 8, 12)
+        self.assertFalse(entry.late_policy)
+        self.may.cutoff_ids.with_user(self.reviewer).cutoff_at = datetime(2026, 6, 4, 12)
+        self.assertEqual(entry.late_policy, "next_period")
+        self.close()
+        with self.assertRaises(UserError):
+            self.may.cutoff_ids.cutoff_at = datetime(2026, 6, 9, 12)
+
     def test_reopening_takes_it_back(self):
         self.set_up_accruals()
         self.company.psa_late_policy = "accrue"

@@ -24,9 +24,10 @@ class PsaEntry(models.Model):
     def _after_store(self, rows):
         """Accrue what is late by that rule; take back what is not approved any more, or changed, or in time."""
         result = super()._after_store(rows)
-        entries = self.env["psa.entry"].browse([row["entry"].id for row in rows]).sudo()
-        accruals = self.env["psa.accrual"].sudo().search(
-            [("entry_id", "in", entries.ids), ("undone_at", "=", False)])
+        known = [row["entry"].id for row in rows if not row.get("is_new")]
+        accruals = self.env["psa.accrual"].sudo()
+        if known:
+            accruals = accruals.search([("entry_id", "in", known), ("undone_at", "=", False)])
         gone = accruals.filtered(lambda accrual: accrual.entry_id.state not in ("approved", "held"))
         gone._undo("withdrawn")
         in_time = (accruals - gone).filtered(lambda accrual: accrual.entry_id.late_policy == "in_time")
@@ -38,8 +39,10 @@ class PsaEntry(models.Model):
             accrual.amount = float(accrual.entry_id._accrual_amount(accrual.closing_id))
         for of_move in changed.grouped("move_id").values():
             of_move._rebuild_draft()
-        late = entries.filtered(
-            lambda entry: entry.late_policy == "accrue" and entry.state == "approved" and entry.late_closing_id)
+        late = self.env["psa.entry"].sudo().browse([
+            row["entry"].id for row in rows
+            if row["late"]["late_policy"] == "accrue" and row["state"] == "approved" and row["late"]["late_closing_id"]
+        ])
         for closing, of_period in (late - accruals.entry_id).grouped("late_closing_id").items():
             self.env["psa.accrual"]._propose(closing, of_period)
         return result

@@ -108,7 +108,8 @@ class PsaClosing(models.Model):
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_closed(self):
-        if any(closing.state != "open" or closing.sudo().late_entry_ids for closing in self):
+        late = self.env["psa.entry"].sudo().search_count([("late_closing_id", "in", self.ids)], limit=1)
+        if late or any(closing.state != "open" for closing in self):
             raise UserError(self.env._("Only an open period without late work can be deleted."))
 
     # === ACTIONS === #
@@ -165,9 +166,14 @@ class PsaClosing(models.Model):
         self._log("closing.reopen", reason, before=before)
         for closing in self.sudo():
             closing._message_log(body=self.env._("Opened again: %s", reason))
-        late = self.sudo().late_entry_ids.filtered(
-            lambda entry: entry.billing_state == "to_bill" and not entry.late_decided_by_id)
-        late._forget_late()
+        self._undecided_late()._forget_late()
+
+    def _undecided_late(self):
+        """Return what is late for these only because of a cut-off, stands on no invoice, and nobody has decided."""
+        return self.env["psa.entry"].sudo().search([
+            ("late_closing_id", "in", self.ids), ("late_cause", "=", "cutoff"), ("billing_state", "=", "to_bill"),
+            ("late_decided_by_id", "=", False),
+        ])
 
     def _look_again(self):
         """Find what arrived after the cut-offs of these periods and is on no invoice: it is late now."""
@@ -216,9 +222,30 @@ class PsaClosingCutoff(models.Model):
     _source_uniq = models.UniqueIndex(
         "(closing_id, COALESCE(connection_id, 0))", "A source has one cut-off in a period.")
 
+    @api.model_create_multi
+    def create(self, vals_list):
+        cutoffs = super().create(vals_list)
+        cutoffs._follow_work()
+        return cutoffs
+
     def write(self, vals):
+        self._check_not_closed()
+        result = super().write(vals)
+        self._follow_work()
+        return result
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_except_closing(self):
+        if any(cutoff.closing_id.state != "open" for cutoff in self):
+            raise UserError(self.env._("Open the period again to delete its cut-offs, or change their moments."))
+
+    def _check_not_closed(self):
         if any(cutoff.closing_id.state == "closed" for cutoff in self):
             raise UserError(self.env._("Open the period again to change its cut-offs."))
-        result = super().write(vals)
-        self.closing_id.filtered(lambda closing: closing.state == "closing")._look_again()
-        return result
+
+    def _follow_work(self):
+        """While a period is closing, a new moment decides anew what is late for it."""
+        self._check_not_closed()
+        closings = self.closing_id.filtered(lambda closing: closing.state == "closing")
+        closings._undecided_late()._forget_late()
+        closings._look_again()

@@ -38,6 +38,7 @@ class PsaEntry(models.Model):
         candidates = []
         for row in rows:
             entry = row["entry"]
+            row["is_new"] = not entry
             row["late"] = entry._late_values() if entry and row["approved"] else dict(_EMPTY)
             if row["approved"] and not row["deleted"] and not row["late"]["late_policy"] and not self._is_billed(row):
                 candidates.append(row)

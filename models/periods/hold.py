@@ -40,7 +40,8 @@ class PsaHold(models.Model):
         readonly=True, help="What is overdue, disputed or over the limit, in the company's currency.")
     currency_id = fields.Many2one(related="company_id.currency_id")
     reason = fields.Char(required=True, readonly=True)
-    since = fields.Date(readonly=True, help="Of an overdue customer: the oldest due date; else the day on which it was seen.")
+    since = fields.Date(
+        readonly=True, help="Of an overdue customer: the oldest due date; else the day on which it was seen.")
     opened_at = fields.Datetime("Seen", required=True, readonly=True, default=fields.Datetime.now)
     opened_by_id = fields.Many2one("res.users", "Put On By", readonly=True, ondelete="restrict")
     released_at = fields.Datetime("Released", readonly=True)

@@ -3,7 +3,7 @@ from typing import NamedTuple
 
 from odoo import api, fields, models
 from odoo.fields import Domain
-from odoo.tools import SQL
+from odoo.tools import SQL, format_date
 
 
 class Found(NamedTuple):
@@ -87,7 +87,8 @@ class PsaHold(models.Model):
             Found("overdue", company_id, partner_id, 0, float(amount), since, self.env._(
                 "%(customer)s owes %(amount)s for more than %(days)s days, the oldest since %(since)s",
                 customer=self._partner(partner_id).name, amount=self._money(company_id, amount),
-                days=self.env["res.company"].browse(company_id).sudo().psa_overdue_days, since=since,
+                days=self.env["res.company"].browse(company_id).sudo().psa_overdue_days,
+                since=format_date(self.env, since),
             ))
             for company_id, partner_id, amount, since in rows
         ]

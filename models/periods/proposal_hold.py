@@ -134,4 +134,5 @@ class PsaProposalLine(models.Model):
 
     _inherit = "psa.proposal.line"
 
-    hold_text = fields.Text("On Hold", related="proposal_id.hold_text")
+    hold_kinds = fields.Char(related="proposal_id.hold_kinds")
+    hold_text = fields.Text(related="proposal_id.hold_text")
