@@ -9,26 +9,19 @@ class PsaProposal(models.Model):
 
     _inherit = "psa.proposal"
 
-    def _group_key(self, line):
-        entry = line.entry_id
-        if entry.kind != "adjustment":
-            return super()._group_key(line)
-        # A fee's difference stands alone; so do rises and cuts.
-        alone = entry.id if entry.origin_entry_id.kind != "time" else None
-        return entry.order_line_id.id, "adjustment", entry.amendment_id.id, alone, entry.rate, entry.amount < 0
-
-    def _line_name(self, line):
-        entries = line["lines"].entry_id
-        if entries[:1].kind != "adjustment":
-            return super()._line_name(line)
-        env = self.with_context(lang=self.partner_id.lang).env
-        amendment = entries[0].amendment_id
+    def _line_name(self, line, partner):
+        rows = [piece.row for piece in line.pieces]
+        if rows[0].kind != "adjustment":
+            return super()._line_name(line, partner)
+        env = self.with_context(lang=partner.lang).env
+        first = env["psa.entry"].browse(rows[0].entry_id)
+        amendment, name = first.amendment_id, line.order_line.with_env(env).name
         what = env._(
             "Amendment %(number)s, %(name)s", number=amendment.number,
             name=", ".join(part for part in (amendment.name, amendment.clause) if part))
-        if entries[0].origin_entry_id.kind != "time":
-            return f"{line['order_line'].name}\n{what}\n{entries[0].origin_entry_id.description or ''}".rstrip()
-        days = entries.mapped("work_date")
-        return "\n".join((line["order_line"].name, what, env._(
-            "%(hours)s h of %(first)s to %(last)s", hours=plain(sum(abs(entry.quantity) for entry in entries)),
+        if not rows[0].difference:
+            return f"{name}\n{what}\n{first.origin_entry_id.description or ''}".rstrip()
+        days = [row.work_date for row in rows]
+        return "\n".join((name, what, env._(
+            "%(hours)s h of %(first)s to %(last)s", hours=plain(sum(abs(row.quantity) for row in rows)),
             first=format_date(env, min(days)), last=format_date(env, max(days)))))

@@ -1,4 +1,5 @@
 from odoo import models
+from odoo.tools import SQL
 
 
 class PsaProposal(models.Model):
@@ -13,12 +14,18 @@ class PsaProposal(models.Model):
             values["reason"] = f"{values['reason']}; {text}" if values["reason"] else text
         return values
 
-    def _compute_totals(self):
-        """What is billed in part only holds its rest."""
-        result = super()._compute_totals()
-        for proposal in self.sudo():
-            over = sum(
-                line.entry_id.over_cap_amount for line in proposal.line_ids if line.decision == "in")
-            if over:
-                proposal.amount_held = proposal.currency_id.round(proposal.amount_held + over)
+    def _compute_totals(self, plans=None):
+        """What is billed in part only holds its rest. One query for any number of proposals."""
+        result = super()._compute_totals(plans)
+        self.env.flush_all()
+        over = dict(self.env.execute_query(SQL(
+            """
+            SELECT line.proposal_id, SUM(entry.over_cap_amount)
+              FROM psa_proposal_line line
+              JOIN psa_entry entry ON entry.id = line.entry_id
+             WHERE line.proposal_id = ANY(%s) AND line.decision = 'in' AND entry.over_cap_amount <> 0
+          GROUP BY line.proposal_id
+            """, self.ids)))
+        for proposal in self.sudo().browse(over):
+            proposal.amount_held = proposal.currency_id.round(proposal.amount_held + float(over[proposal.id]))
         return result

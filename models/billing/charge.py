@@ -161,11 +161,11 @@ class PsaProposal(models.Model):
             self.env["psa.charge"].sudo()._charge_orders(orders, period_end)
         return super()._create_proposals(period_start, period_end, orders)
 
-    def _line_name(self, line):
+    def _line_name(self, line, partner):
         """Return the text of an invoice line; a charge says which period or step it is for."""
-        entry = line["lines"].entry_id[:1]
-        if entry.kind not in CHARGED_KINDS:
-            return super()._line_name(line)
-        env = self.with_context(lang=self.partner_id.lang).env
-        text = entry.narrative or entry.charge_id._description_in(env)
-        return f"{line['order_line'].with_env(env).name}\n{text}"
+        row = line.pieces[0].row
+        if row.kind not in CHARGED_KINDS:
+            return super()._line_name(line, partner)
+        env = self.with_context(lang=partner.lang).env
+        text = row.narrative or env["psa.entry"].browse(row.entry_id).charge_id._description_in(env)
+        return f"{line.order_line.with_env(env).name}\n{text}"

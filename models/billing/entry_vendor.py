@@ -252,11 +252,3 @@ class PsaProposal(models.Model):
             early = self.env._("The vendor's bill is not in yet")
             values["reason"] = f"{values['reason']}; {early}" if values["reason"] else early
         return values
-
-    def _line_name(self, line):
-        entries = line["lines"].entry_id
-        if entries[:1].kind != "pass_through":
-            return super()._line_name(line)
-        env = self.with_context(lang=self.partner_id.lang).env
-        text = entries.narrative or entries.description or line["order_line"].name
-        return f"{line['order_line'].name}\n{text}, {format_date(env, entries.work_date)}"

@@ -35,6 +35,7 @@ class Row(NamedTuple):
     partly: bool
     narrative: str
     description: str
+    difference: int  # amendment of a price difference on hours: such are put together like the hours themselves
 
 
 class Piece(NamedTuple):
@@ -107,10 +108,12 @@ class PsaProposal(models.Model):
                    COALESCE(line.amount, 0)::text, entry.kind, COALESCE(entry.rate, 0)::text, entry.order_line_id,
                    entry.uom_id, entry.work_date, entry.employee_id, entry.role_id, entry.project_id, timesheet.task_id,
                    COALESCE(entry.allocated_quantity, 0) <> 0 OR COALESCE(entry.allocated_amount, 0) <> 0,
-                   COALESCE(entry.narrative, ''), COALESCE(entry.description, '')
+                   COALESCE(entry.narrative, ''), COALESCE(entry.description, ''),
+                   CASE WHEN origin.kind = 'time' THEN entry.amendment_id END
               FROM psa_proposal_line line
               JOIN psa_entry entry ON entry.id = line.entry_id
               JOIN sale_order_line order_line ON order_line.id = entry.order_line_id
+         LEFT JOIN psa_entry origin ON origin.id = entry.origin_entry_id
          LEFT JOIN account_analytic_line timesheet ON timesheet.id = entry.analytic_line_id
              WHERE line.proposal_id = ANY(%s) AND line.decision = 'in'
           ORDER BY order_line.sequence, order_line.id, entry.work_date, line.id
@@ -180,11 +183,13 @@ class Planner:
         """Return what makes rows one line: layout, customers, invoice or credit note, contract line, rate."""
         in_force = shares_on(shares, row.work_date) if shares else ()
         refund = apart and row.amount < 0
-        alone = row.entry_id if row.kind != "time" else None
+        alone = row.entry_id if row.kind != "time" and not row.difference else None
         named = tuple(self._value(row, name) for name in by)
         if alone:
             # Things that stand alone are told apart by what they are; only headings look at the grouping.
             return named, in_force, refund, row.order_line_id, alone
+        if row.difference:
+            return named, in_force, refund, row.order_line_id, row.difference, row.rate, row.amount < 0
         return named, in_force, refund, row.order_line_id, None, row.rate
 
     @staticmethod

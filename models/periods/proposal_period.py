@@ -21,9 +21,9 @@ class PsaProposal(models.Model):
                 entry.late_closing_id.name or f"{entry.work_date:%Y-%m}")
         return values
 
-    def _prepare_invoice(self, plan):
+    def _prepare_invoice(self, invoice):
         """The invoice of a period that is locked in Odoo bears the first day that is open."""
-        values = super()._prepare_invoice(plan)
+        values = super()._prepare_invoice(invoice)
         lock_day = self.company_id._psa_lock_day()
         if lock_day and self.period_end <= lock_day:
             calendar = self.env["psa.closing"]._calendars(self.company_id, self.period_end)[self.company_id.id]
