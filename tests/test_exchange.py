@@ -10,6 +10,7 @@ from odoo.tests import tagged
 from odoo.tools import mute_logger
 
 from .costs_common import CostsCase
+from .test_exception_holders import HolderCase
 
 
 @tagged("post_install", "-at_install")
@@ -168,3 +169,17 @@ class TestExchange(CostsCase):
         self.make_exchange(self.eur, date(2026, 5, 1), 1.1)
         self.assertEqual((entry.state, entry.amount), ("approved", 100))
         self.assertEqual(entry.trace["policy"]["exchange"]["rate"], "0.90909090909091")
+
+
+@tagged("post_install", "-at_install")
+class TestForeignMessages(HolderCase):
+    """What was held before it became an entry goes on its way again when the contract gets a rule."""
+
+    def test_a_rule_releases_the_messages_of_its_contract(self):
+        order, other = (self.make_contract(("time_material", 1, 1)) for _number in range(2))
+        exception, messages = self.hold([1, 2], subject="record:{connection}:Expense:E1", cause="currency_mismatch")
+        exception.project_id = self.project_of(order)
+        other.psa_exchange_rule = "work_date"
+        self.assertEqual(set(messages.mapped("state")), {"held"})
+        order.psa_exchange_rule = "work_date"
+        self.assertEqual(set(messages.mapped("state")), {"pending"})

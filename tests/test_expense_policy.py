@@ -124,6 +124,9 @@ class TestExpensePolicy(CostsCase):
         self.assertEqual(entries.mapped("amount"), [60, 0, 60, 60, 30])
         self.assertEqual((dinner.state, dinner.reason), ("excluded", "per_diem"))
         self.assertEqual(lunch.margin_amount, 41.5, "the firm keeps what was not eaten")
+        turn = f"expense-day:{lunch.expense_policy_id.id}:{self.order.id}:{self.ada.id}:2026-05-04"
+        self.assertTrue(
+            self.env["psa.apply.turn"].search([("name", "=", turn)]), "two workers cannot both find the day empty")
         self.sync_expense(self.order, lunch.expense_id, 18.5, deleted=True)
         self.assertEqual((dinner.state, dinner.amount), ("approved", 60), "the day's allowance is free again")
         move = self.bill(self.order)
