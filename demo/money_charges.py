@@ -35,11 +35,11 @@ def _managed_service(env, firm):
     order = firm.contract("Meridian Freight: managed service desk", [
         ("recurring", 1, 2480.0, {
             "name": "Managed service desk", "psa_interval": "month", "psa_date_start": date(2026, 5, 11),
-            "psa_anchor": "contract",
+            "psa_anchor": "contract", "psa_date_end": date(2026, 5, 31),
         }),
         ("recurring", 12, 95.0, {
             "name": "Monitoring, twelve servers", "psa_interval": "month", "psa_date_start": MAY,
-            "psa_anchor": "contract", "psa_charge_when": "arrears",
+            "psa_anchor": "contract", "psa_charge_when": "arrears", "psa_date_end": date(2026, 5, 31),
         }),
     ], psa_anchor_date=MAY)
     env["psa.pause"].create({
@@ -47,8 +47,8 @@ def _managed_service(env, firm):
         "reason": "Data centre moves",
     })
     env["psa.line.price"].create({
-        "order_line_id": order.order_line[0].id, "date_from": date(2026, 6, 1), "price_unit": 2560.0,
-        "reason": "Yearly indexation",
+        "order_line_id": order.order_line[0].id, "date_from": date(2026, 5, 18), "price_unit": 2560.0,
+        "reason": "Second shift from May 18th",
     })
     env["psa.charge"]._charge_orders(order, date(2026, 5, 31))
     # Something for the desk: a line sold without saying how often it is charged.
@@ -59,16 +59,18 @@ def _managed_service(env, firm):
 
 
 def _progress(env, firm):
-    """A migration at 35 % in mid May, reported by one and approved by another; the next report waits."""
+    """A migration at 40 % in mid May by its hours, reported by one and approved by another; the next report waits."""
     order = firm.contract("Halden Museum: collection migration", [
         ("progress", 1, 48000.0, {
             "name": "Migration of the collection database", "psa_progress_method": "hours",
-            "psa_budget_hours": 320.0,
+            "psa_budget_hours": 200.0,
         }),
     ])
+    days = [date(2026, 5, day) for day in (4, 5, 6, 7, 8, 11, 12, 13, 14, 15)]
+    firm.time(order, next(iter(firm.people.values())), [(day, 8) for day in days])
     reviewer = firm.users["approver"]
     Progress = env["psa.progress"].with_user(firm.users["finance"]).with_company(order.company_id)
-    first = Progress.create({"order_line_id": order.order_line.id, "date": date(2026, 5, 15), "percent": 35})
+    first = Progress.create({"order_line_id": order.order_line.id, "date": date(2026, 5, 15), "percent": 0})
     first.action_report()
     first.with_user(reviewer).action_approve()
     second = Progress.create({
@@ -105,6 +107,7 @@ def _retainer(env, firm):
     order = firm.contract("Lindqvist Legal: advisory retainer", [
         ("retainer", 1, 3000.0, {
             "name": "Advisory retainer", "psa_interval": "month", "psa_date_start": MAY, "psa_anchor": "calendar",
+            "psa_date_end": date(2026, 5, 31),
         }),
     ])
     person = _person_and_role(env, firm, order, 160.0)

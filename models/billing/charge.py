@@ -30,6 +30,7 @@ class PsaCharge(models.Model):
     company_id = fields.Many2one(related="order_line_id.company_id", store=True, index=True, precompute=True)
     currency_id = fields.Many2one(related="order_line_id.currency_id")
     partner_id = fields.Many2one("res.partner", "Customer", related="order_id.partner_id")
+    line_name = fields.Char("What", compute="_compute_line_name")
     kind = fields.Selection(CHARGE_KINDS, required=True, readonly=True)
     date_from = fields.Date("From", required=True, readonly=True)
     date_to = fields.Date("To", required=True, readonly=True)
@@ -58,6 +59,11 @@ class PsaCharge(models.Model):
     _dates_ordered = models.Constraint("CHECK (date_to >= date_from)", "A charge cannot end before it starts.")
     _percent_law = models.Constraint(
         "CHECK (percent IS NULL OR percent BETWEEN 0 AND 100)", "No more than 100 % can be charged.")
+
+    @api.depends("order_line_id.name")
+    def _compute_line_name(self):
+        for charge in self:
+            charge.line_name = (charge.order_line_id.name or "").split("\n")[0]
 
     @api.depends("order_line_id", "date_from", "date_to")
     def _compute_display_name(self):

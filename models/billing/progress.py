@@ -32,6 +32,7 @@ class PsaProgress(models.Model):
         domain="[('psa_billing_method', '=', 'progress'), ('order_id.psa_contract', '=', True)]")
     order_id = fields.Many2one(
         "sale.order", "Contract", related="order_line_id.order_id", store=True, index=True, precompute=True)
+    line_name = fields.Char("What", compute="_compute_line_name")
     company_id = fields.Many2one(related="order_line_id.company_id", store=True, index=True, precompute=True)
     currency_id = fields.Many2one(related="order_line_id.currency_id")
     date = fields.Date("As Of", required=True, default=fields.Date.context_today, tracking=True)
@@ -65,6 +66,11 @@ class PsaProgress(models.Model):
         "(order_line_id, date) WHERE state = 'approved'", "The progress of this line on that day is approved already.")
 
     # === COMPUTE === #
+    @api.depends("order_line_id.name")
+    def _compute_line_name(self):
+        for report in self:
+            report.line_name = (report.order_line_id.name or "").split("\n")[0]
+
     @api.depends("percent", "charge_id", "order_line_id")
     def _compute_amount(self):
         charged = self.order_line_id._psa_progress_charged()

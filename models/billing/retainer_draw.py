@@ -88,8 +88,10 @@ class PsaEntry(models.Model):
         lots, own = self._open_lots(self.env["psa.retainer"].union(*retainers.values()), concerned)
         for row in sorted(concerned, key=lambda row: (row["work_date"], row["source_id"] or 0)):
             row["draws"] = []
-            row["payers"] = row["state"] == "approved" and [
-                retainer for retainer in retainers[row["order_id"]] if self._may_draw(row, retainer, lots, own)]
+            row["payers"] = [
+                retainer for retainer in retainers[row["order_id"]]
+                if row["state"] == "approved" and self._may_draw(row, retainer, lots, own)
+            ]
             positive = row["amount"] > 0
             for retainer in row["payers"]:
                 if row["amount"]:

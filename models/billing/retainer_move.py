@@ -132,8 +132,9 @@ class PsaRetainerMove(models.Model):
         """Make the ORM see what the triggers wrote."""
         if retainers:
             self.flush_model()
-            retainers.invalidate_recordset(["balance", "move_ids"])
+            retainers.invalidate_recordset(["balance", "move_ids", "statement_ids"])
             self.invalidate_model(["rest"])
+            self.env["psa.retainer.statement"].invalidate_model()
 
     @api.depends("date", "kind", "units", "unit")
     def _compute_display_name(self):
