@@ -12,6 +12,9 @@ GROUPS = ("auditor", "operator", "reviewer", "approver", "mapper", "administrato
 # the groups that it implies have. "-" is nothing at all. A new model has to be entered here.
 MATRIX = {
     "psa.allocation": {"auditor": "r"},
+    "psa.amendment": {"auditor": "r", "operator": "rwcu"},
+    "psa.amendment.change": {"auditor": "r", "operator": "rwcu"},
+    "psa.amendment.refuse": {"reviewer": "rwcu"},
     "psa.apply.turn": {"auditor": "r"},
     "psa.assignment": {"auditor": "r", "mapper": "rwcu"},
     "psa.audit": {"auditor": "r"},
@@ -20,6 +23,8 @@ MATRIX = {
     "psa.connection": {"auditor": "r", "administrator": "rwcu"},
     "psa.connection.gate": {"auditor": "r"},
     "psa.connection.setting": {"auditor": "r", "administrator": "rwcu"},
+    "psa.contract.as.of": {"auditor": "rwcu"},
+    "psa.contract.as.of.row": {"auditor": "rwcu"},
     "psa.credential": {"administrator": "rwcu"},
     "psa.entry": {"auditor": "r"},
     "psa.exception": {"auditor": "r", "operator": "rw"},
@@ -30,9 +35,13 @@ MATRIX = {
     "psa.mapping.line": {"auditor": "r", "mapper": "rwcu"},
     "psa.message": {"auditor": "r", "operator": "rw"},
     "psa.oauth.state": {},
+    "psa.price.under": {"auditor": "rwcu"},
+    "psa.price.under.row": {"auditor": "rwcu"},
     "psa.proposal": {"auditor": "r", "operator": "rw"},
     "psa.proposal.line": {"auditor": "r", "reviewer": "rw"},
     "psa.rate": {"auditor": "r", "approver": "rwcu", "mapper": "rwcu"},
+    "psa.rate.card": {"auditor": "r", "approver": "rwcu", "mapper": "rwcu"},
+    "psa.rate.card.copy": {"approver": "rwcu", "mapper": "rwcu"},
     "psa.replay": {"operator": "rwcu"},
     "psa.role": {"auditor": "r", "mapper": "rwcu"},
     "psa.stream": {"auditor": "r", "administrator": "rwcu"},
@@ -56,6 +65,9 @@ WITHOUT_COMPANY = {"psa.exception.cause", "psa.apply.turn"}
 
 # Public methods that change nothing, or show what the user may see anyway.
 HARMLESS = {
+    ("psa.amendment", "action_open"),
+    ("psa.amendment", "action_show_differences"),
+    ("psa.contract.as.of", "action_price_under"),
     ("psa.exception.cause", "action_open_exceptions"),
     ("psa.dashboard", "get_figures"),
     ("psa.proposal", "action_open_invoice"),
@@ -186,7 +198,11 @@ class TestPublicMethods(AccessCase):
             "name": "P", "order_id": order.id, "company_id": self.company.id, "partner_id": order.partner_id.id,
             "currency_id": order.currency_id.id, "period_start": "2026-05-01", "period_end": "2026-05-31",
         })
+        amendment = self.env["psa.amendment"].create({
+            "order_id": order.id, "name": "A", "change_ids": [(0, 0, {"kind": "rate", "amount": 1})]})
         return {
+            "psa.amendment": amendment,
+            "psa.rate.card": self.env["psa.rate.card"].create({"name": "Card", "company_id": self.company.id}),
             "psa.entry": self.make_time(order, [8]),
             "psa.exception": exception,
             "psa.exception.cause": exception.cause_id,
