@@ -1,18 +1,18 @@
 """Rate cards, a blended rate and amendments of the example firm: a rise over a month that is billed in part, a fee that
-grows, a cut, a version that is being signed, and one that comes into force later."""
+grows, a cut, a version that is being signed, and a draft for next year."""
 
 import base64
 from datetime import date
 
 from odoo import Command
 
-APRIL, MAY = 4, 5
+MAY = 5
 
 
 def build(env, firm):
     """Make the records; all work is of April and May 2026.
 
-    :param firm: namespace of the example firm: ``company``, ``people``, ``roles``, ``users``, ``contract()``, ``time()``
+    :param firm: namespace of the example firm: ``company, people, roles, users, contract(), time()``
     """
     roles = list(firm.roles.values())
     people = list(firm.people.values())
@@ -38,7 +38,8 @@ def rate_cards(env, firm, roles):
 def rise_over_a_billed_month(env, firm, role, person):
     """The rate rises from May 1, but the first half of May was billed at the old one: difference lines correct it."""
     order = firm.contract(
-        "Harbour Authority: terminal planning", [("time_material", 200, 140.0)], note="Framework agreement of January")
+        "Harbour Authority: terminal planning", [("time_material", 200, 140.0)],
+        note="Framework agreement of January")
     env["psa.rate"].create({"order_id": order.id, "role_id": role.id, "amount": 140.0})
     firm.time(order, person, [(date(2026, MAY, day), 8) for day in (4, 5, 6, 7)])
     _bill(env, firm, order, date(2026, MAY, 1), date(2026, MAY, 15))

@@ -58,6 +58,8 @@ MATRIX = {
     "psa.price.under": {"auditor": "rwcu"},
     "psa.price.under.row": {"auditor": "rwcu"},
     "psa.progress": {"auditor": "r", "operator": "rwcu"},
+    "psa.price.under": {"auditor": "rwcu"},
+    "psa.price.under.row": {"auditor": "rwcu"},
     "psa.proposal": {"auditor": "r", "operator": "rw"},
     "psa.proposal.line": {"auditor": "r", "reviewer": "rw"},
     "psa.rate": {"auditor": "r", "approver": "rwcu", "mapper": "rwcu"},
@@ -98,6 +100,9 @@ WITHOUT_COMPANY = {"psa.exception.cause", "psa.apply.total", "psa.apply.turn", "
 # Public methods that change nothing, or show what the user may see anyway.
 HARMLESS = {
     ("psa.cap", "action_open_waiting"),
+    ("psa.amendment", "action_open"),
+    ("psa.amendment", "action_show_differences"),
+    ("psa.contract.as.of", "action_price_under"),
     ("psa.exception.cause", "action_open_exceptions"),
     ("psa.expense.policy", "action_open_entries"),
     ("psa.dashboard", "get_figures"),
@@ -251,6 +256,12 @@ class TestPublicMethods(AccessCase):
             "psa.closing": closing,
             "psa.closing.check": closing.check_ids[:1],
             "psa.billing.run": self.env["psa.billing.run"].create({"company_ids": [(6, 0, self.company.ids)]}),
+        amendment = self.env["psa.amendment"].create({
+            "order_id": order.id, "name": "A", "change_ids": [(0, 0, {"kind": "rate", "amount": 1})]})
+        return {
+            "psa.amendment": amendment,
+            "psa.rate.card": self.env["psa.rate.card"].create({"name": "Card", "company_id": self.company.id}),
+            "psa.entry": self.make_time(order, [8]),
             "psa.exception": exception,
             "psa.exception.cause": exception.cause_id,
             "psa.message": messages,

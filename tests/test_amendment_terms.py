@@ -90,9 +90,9 @@ class TestAmendmentTerms(AmendmentCase):
     def test_caps_are_raised_by_the_difference(self):
         if "psa.cap" not in self.env:
             self.skipTest("caps come with another part")
-        cap = self.env["psa.cap"].create({"order_id": self.order.id, "limit_amount": 1000.0})
+        cap = self.env["psa.cap"].create({"order_id": self.order.id, "kind": "contract", "amount_limit": 1000.0})
         self.amend(date(2026, 5, 20), {"kind": "cap", "cap_ref": f"psa.cap,{cap.id}", "cap_amount_delta": 500})
-        self.assertEqual(cap.limit_amount, 1500)
+        self.assertEqual(cap.amount_limit, 1500)
 
     # === TERMS AND THEIR DAY === #
     @freeze_time("2026-05-20")
@@ -142,6 +142,38 @@ class TestAmendmentTerms(AmendmentCase):
             company_ids=[Command.set(self.company.ids)])
         amendment.with_user(other).action_put_in_force()
         self.assertEqual((amendment.state, amendment.approved_by), ("in_force", other))
+
+    def test_no_sales_rights_are_needed(self):
+        company = {"company_id": self.company.id, "company_ids": [Command.set(self.company.ids)]}
+        operator = new_test_user(self.env, "plain_operator", "psa_hub.group_operator", **company)
+        approver = new_test_user(self.env, "plain_approver", "psa_hub.group_approver", **company)
+        amendment = self.env["psa.amendment"].with_user(operator).create({
+            "order_id": self.order.id, "name": "By the hub's people", "date_effective": date(2026, 5, 1),
+            "change_ids": [
+                Command.create(self.rate_change(110, project_id=self.project_of(self.order).id)),
+                Command.create({"kind": "line", "order_line_id": self.line.id, "quantity_delta": 5}),
+            ],
+        })
+        self.assertTrue(amendment.read(["display_name", "order_id", "partner_id", "difference_amount"]))
+        self.assertEqual(amendment.line_change_ids.line_total, 10500)
+        with self.assertRaises(AccessError):
+            amendment.action_put_in_force()
+        amendment.with_user(approver).action_put_in_force()
+        self.assertEqual((amendment.state, self.line.product_uom_qty), ("in_force", 105))
+
+    def test_a_replacement_does_not_begin_before_what_it_replaces(self):
+        first = self.amend(date(2026, 5, 10), self.rate_change(110))
+        with self.assertRaises(UserError):
+            self.amend(date(2026, 5, 9), self.rate_change(120), replaces_id=first.id)
+        draft = self.make_amendment(date(2026, 5, 12), self.rate_change(130))
+        self.amend(date(2026, 5, 11), self.rate_change(120), replaces_id=draft.id)
+        self.assertEqual((draft.state, draft.in_force_at, first.state), ("superseded", False, "in_force"))
+
+    def test_only_a_contract_is_amended(self):
+        order = self.make_contract(("time_material", 1, 1.0))
+        order.psa_contract = False
+        with self.assertRaises(UserError):
+            self.amend(date(2026, 5, 1), {"kind": "rate", "amount": 1}, order=order)
 
     def test_a_company_may_ask_for_signature_and_document(self):
         self.company.psa_amendment_evidence = "document"

@@ -1,5 +1,6 @@
 from datetime import date
 
+from odoo import Command
 from odoo.tests import tagged
 
 from .apply_common import ApplyCase
@@ -125,6 +126,19 @@ class TestApplyAssignment(ApplyCase):
         self.run_items(self.assignment_item(rate=200))
         self.assertEqual(self.rates(), rate)
         self.assertEqual(self.entry(timesheet).amount, 200)
+
+    def test_a_rate_that_an_amendment_changed_is_the_contracts_from_then_on(self):
+        assignment = self.assignment_item(starts_on=date(2026, 1, 1), ends_on=date(2026, 12, 31))
+        self.run_items(assignment)
+        amendment = self.env["psa.amendment"].create({
+            "order_id": self.order.id, "name": "Rise", "date_effective": date(2026, 5, 1),
+            "change_ids": [Command.create({"kind": "rate", "employee_id": self.jane.id, "amount": 195})],
+        })
+        amendment._put_in_force(self.env.user)
+        again = self.run_items(self.assignment_item(rate=180, starts_on=date(2026, 1, 1), ends_on=date(2026, 12, 31)))
+        self.assertEqual(again.outcome.state, "done", "the source's old price is no second opinion")
+        self.assertEqual(sorted(self.rates().mapped("amount")), [180, 195])
+        self.assertEqual(again.record.rate_id, amendment.rate_ids)
 
     def test_same_assignment_again_changes_nothing(self):
         values = {"rate": "137.123457", "starts_on": date(2026, 1, 1)}

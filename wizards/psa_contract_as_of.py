@@ -41,7 +41,10 @@ class PsaContractAsOf(models.TransientModel):
             "res_model": "psa.price.under",
             "view_mode": "form",
             "target": "new",
-            "context": {"default_order_id": self.order_id.id, "default_day": fields.Date.to_string(self.day)},
+            "context": {
+                "default_order_id": self.order_id.id, "default_day": fields.Date.to_string(self.day),
+                "dialog_size": "extra-large",
+            },
         }
 
 

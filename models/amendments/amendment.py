@@ -119,7 +119,7 @@ class PsaAmendment(models.Model):
                 name=amendment.name or "",
             )
 
-    @api.depends("difference_ids.amount", "difference_ids.state")
+    @api.depends("difference_ids")
     def _compute_difference_amount(self):
         sums = {
             amendment: (amount, count)
@@ -179,6 +179,12 @@ class PsaAmendment(models.Model):
                     "%(amendment)s is %(state)s and stays as it is. Agree on another amendment instead.",
                     amendment=amendment.display_name, state=labels[amendment.state],
                 ))
+
+    def _refuse_to_apply(self, reason):
+        """Say why this cannot come into force; nothing of it has happened then."""
+        self.ensure_one()
+        raise UserError(self.env._(
+            "%(amendment)s cannot come into force: %(reason)s", amendment=self.display_name, reason=reason))
 
     def _been_in_force(self):
         """Return those that price work, or did before another one took over."""

@@ -41,7 +41,7 @@ class PsaAmendment(models.Model):
         if not replaced:
             return
         if replaced.in_force_at and replaced.date_effective > self.date_effective:
-            self.change_ids[:1]._refuse(self.env._(
+            self._refuse_to_apply(self.env._(
                 "%(replaced)s is in force from %(date)s: a later version cannot begin before.",
                 replaced=replaced.display_name, date=format_date(self.env, replaced.date_effective),
             ))
@@ -106,6 +106,8 @@ class PsaAmendment(models.Model):
                     amendment._apply_due()
             except Exception as error:  # one contract must not keep the others back
                 _logger.exception("Amendment %s could not be applied", amendment.id)
-                amendment.message_post(body=self.env._("Its terms could not be applied: %s", error))
+                amendment.activity_schedule(
+                    "mail.mail_activity_data_warning", user_id=amendment.approved_by.id,
+                    summary=self.env._("Its day has come, but its terms could not be applied"), note=str(error))
             if not Cron._commit_progress(1):
                 break

@@ -1,5 +1,5 @@
 from odoo import api, fields, models
-from odoo.exceptions import UserError, ValidationError
+from odoo.exceptions import ValidationError
 
 from ..billing.entry import QUANTITY_DIGITS, RATE_DIGITS
 from ..odoo.sale_order_line import BILLING_METHODS
@@ -107,7 +107,8 @@ class PsaAmendmentChange(models.Model):
     @api.depends("kind", "project_id", "employee_id", "role_id", "amendment_id.date_effective", "amendment_id.order_id")
     def _compute_rate_before(self):
         """One query for all rate changes."""
-        rates = self.filtered(lambda change: change.kind == "rate" and change.order_id and change._specific())
+        rates = self.filtered(
+            lambda change: change.kind == "rate" and change.order_id and change.amendment_id.date_effective)
         (self - rates).rate_before = 0.0
         found = self.env["psa.rate"].sudo()._find([
             {
@@ -115,7 +116,7 @@ class PsaAmendmentChange(models.Model):
                 "currency_id": change.currency_id.id,
                 "order_id": change.order_id._origin.id,
                 "project_id": change.project_id.id,
-                "partner_id": change.order_id.partner_id.commercial_partner_id.id,
+                "partner_id": change.order_id.sudo().partner_id.commercial_partner_id.id,
                 "employee_id": change.employee_id.id,
                 "role_id": change.role_id.id,
                 "work_date": change._day_before(),
@@ -124,9 +125,6 @@ class PsaAmendmentChange(models.Model):
         ])
         for change, (rate, _tried) in zip(rates, found, strict=True):
             change.rate_before = float(rate.amount) if rate else 0.0
-
-    def _specific(self):
-        return bool(self.amendment_id.date_effective)
 
     def _day_before(self):
         return fields.Date.subtract(self.amendment_id.date_effective, days=1)
@@ -155,14 +153,12 @@ class PsaAmendmentChange(models.Model):
     # === CONSTRAINTS === #
     @api.constrains("order_line_id", "project_id", "cap_ref", "amendment_id")
     def _check_contract(self):
-        for change in self:
-            order = change.order_id
-            cap = change.cap_ref
-            if (
-                (change.order_line_id and change.order_line_id.order_id != order)
-                or (change.project_id and change.project_id.sudo().psa_contract_id != order)
-                or (cap and cap.sudo().order_id != order)
-            ):
+        for change in self.sudo():
+            order, project = change.order_id, change.project_id
+            touched = change.order_line_id.order_id | project.psa_contract_id
+            if change.cap_ref:
+                touched |= change.cap_ref.order_id
+            if touched - order or (project and not project.psa_contract_id):
                 raise ValidationError(self.env._(
                     "%(change)s is not of the contract %(contract)s.",
                     change=change.display_name, contract=order.name,
@@ -193,9 +189,3 @@ class PsaAmendmentChange(models.Model):
     def _clause(self):
         self.ensure_one()
         return self.clause or self.amendment_id.clause or False
-
-    def _refuse(self, reason):
-        raise UserError(self.env._(
-            "%(amendment)s cannot come into force: %(reason)s",
-            amendment=self.amendment_id.display_name, reason=reason,
-        ))

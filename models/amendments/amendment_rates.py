@@ -72,7 +72,7 @@ class PsaAmendment(models.Model):
                 (not rate.date_from or rate.date_from <= start) and (not rate.date_to or rate.date_to >= start)))
             following = rates.filtered(lambda rate: rate.date_from and rate.date_from > start).sorted("date_from")[:1]
             if following and change.date_to and change.date_to >= following.date_from:
-                change._refuse(self.env._("%s begins before the new rate ends.", following.display_name))
+                self._refuse_to_apply(self.env._("%s begins before the new rate ends.", following.display_name))
             vals_list.append({
                 **_scope_values(change),
                 "company_id": self.company_id.id,
@@ -122,7 +122,7 @@ class PsaAmendment(models.Model):
         ])
         if not rates:
             raise UserError(self.env._(
-                "%s has no rates of its own: its prices come from the rate cards.", self.order_id.name))
+                "%s has no rates of its own: its prices come from the rate cards.", self.sudo().order_id.name))
         known = {_scope(change) for change in self.rate_change_ids}
         self.env["psa.amendment.change"].create([
             {

@@ -83,6 +83,9 @@ class PsaAmendment(models.Model):
 
     def _check_says_something(self):
         self.ensure_one()
+        order = self.sudo().order_id
+        if not order.psa_contract or order.state != "sale":
+            raise UserError(self.env._("%s is no contract that PSA Hub bills.", order.name))
         if not (self.change_ids or self.terms or any(self[name] for name in self._ORDER_FIELDS)):
             raise UserError(self.env._("%s changes nothing yet.", self.display_name))
 

@@ -8,6 +8,8 @@ from .amendment_change import PRODUCTS
 
 # Lines that charge by the period: their price has a history of its own, their quantity is for all periods.
 _PERIODIC = ("recurring", "retainer")
+# Field of the change -> limit of the cap.
+CAP_LIMITS = {"cap_amount_delta": "amount_limit", "cap_hours_delta": "quantity_limit"}
 
 
 class PsaAmendment(models.Model):
@@ -77,14 +79,14 @@ class PsaAmendment(models.Model):
     # === CAPS === #
     def _apply_caps(self):
         """Raise or lower caps; what waits for the room is looked at again by the caller."""
-        deltas = defaultdict(lambda: {"limit_amount": 0.0, "limit_hours": 0.0})
+        deltas = defaultdict(lambda: dict.fromkeys(CAP_LIMITS.values(), 0.0))
         for change in self.cap_change_ids:
-            deltas[change.cap_ref]["limit_amount"] += change.cap_amount_delta
-            deltas[change.cap_ref]["limit_hours"] += change.cap_hours_delta
+            for name, limit in CAP_LIMITS.items():
+                deltas[change.cap_ref][limit] += change[name]
         for cap, delta in deltas.items():
-            values = {name: cap[name] + more for name, more in delta.items() if more and name in cap._fields}
+            values = {limit: cap[limit] + more for limit, more in delta.items() if more}
             if any(value < 0 for value in values.values()):
-                self.cap_change_ids[:1]._refuse(self.env._("%s would be less than nothing.", cap.display_name))
+                self._refuse_to_apply(self.env._("%s would be less than nothing.", cap.display_name))
             cap.sudo().write(values)
 
     # === THE CUSTOMER'S ORDER AND THE END === #
@@ -127,15 +129,15 @@ class PsaAmendmentChange(models.Model):
         """
         line = self.order_line_id
         if line.product_uom_qty + self.quantity_delta < 0 or line.price_unit + self.price_delta < 0:
-            self._refuse(self.env._("“%s” would be less than nothing.", line.name))
+            self.amendment_id._refuse_to_apply(self.env._("“%s” would be less than nothing.", line.name))
         if not self.quantity_delta:
             return
         if line.psa_billing_method in _PERIODIC:
-            self._refuse(self.env._(
+            self.amendment_id._refuse_to_apply(self.env._(
                 "the quantity of “%s” counts for all its periods. Add a line for more, or change its price.",
                 line.name))
         if any(entry.kind == "fee" and entry.billing_state != "to_bill" for entry in entries):
-            self._refuse(self.env._(
+            self.amendment_id._refuse_to_apply(self.env._(
                 "“%s” is billed already. Change its price, or add a line for what is new.", line.name))
 
     def _apply_line(self):

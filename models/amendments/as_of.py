@@ -96,7 +96,7 @@ class SaleOrder(models.Model):
                 "value": f"{plain(quantity)} x {self.currency_id.format(price)}",
                 "amount": quantity * price * (1 - (line.discount or 0.0) / 100),
                 "amendment_id": source.amendment_id.id,
-                "clause": source and source._clause(),
+                "clause": source._clause() if source else False,
             })
         return rows
 
@@ -105,19 +105,20 @@ class SaleOrder(models.Model):
             return []
         changes = amendments.filtered("applied_at").cap_change_ids
         rows = []
-        for cap in self.env["psa.cap"].search([("order_id", "=", self.id)]):
+        # The customer's order is told below.
+        for cap in self.env["psa.cap"].search([("order_id", "=", self.id), ("kind", "!=", "purchase_order")]):
             own = changes.filtered(lambda change, cap=cap: change.cap_ref == cap)
             later = own.filtered(lambda change: change.amendment_id.date_effective > day)
-            hours = cap.limit_hours - sum(later.mapped("cap_hours_delta"))
+            hours = cap.quantity_limit - sum(later.mapped("cap_hours_delta"))
             source = (own - later).sorted(
                 lambda change: (change.amendment_id.date_effective, change.amendment_id.number))[-1:]
             rows.append({
                 "section": "cap",
                 "name": cap.display_name,
                 "value": self.env._("%s h", plain(hours)) if hours else "",
-                "amount": cap.limit_amount - sum(later.mapped("cap_amount_delta")),
+                "amount": cap.amount_limit - sum(later.mapped("cap_amount_delta")),
                 "amendment_id": source.amendment_id.id,
-                "clause": source and source._clause(),
+                "clause": source._clause() if source else False,
             })
         return rows
 

@@ -59,7 +59,7 @@ class SaleOrder(models.Model):
             "res_model": "psa.contract.as.of",
             "view_mode": "form",
             "target": "new",
-            "context": {"default_order_id": self.id},
+            "context": {"default_order_id": self.id, "dialog_size": "extra-large"},
         }
 
     # === LINES === #

@@ -98,6 +98,7 @@ class PsaRateCard(models.Model):
     def action_copy_card(self):
         """Open the dialog that makes next year's card of this one."""
         self.ensure_one()
+        self.check_access("write")
         return {
             "type": "ir.actions.act_window",
             "name": self.env._("Copy with Uplift"),
