@@ -178,7 +178,7 @@ class TestBillingRun(HoldCase):
             with (
                 patch.object(Run, "_work_on_piece", once_in_conflict),
                 patch.object(type(self.env["ir.cron"]), "_commit_progress", progress),
-                patch.object(type(self.env.cr), "rollback", lambda _cr: None),
+                patch.object(self.env.cr, "rollback", lambda: None),
             ):
                 self.env["psa.billing.run"].sudo()._cron_work()
         self.assertEqual(told, [(0, 5), (2, 3), (2, 1), (1, 0), (0, 0)])
