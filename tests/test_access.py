@@ -1,5 +1,7 @@
 """Who may do what: every model of the hub against every group, every public method, and the walls between companies."""
 
+from datetime import date
+
 from odoo import models
 from odoo.exceptions import AccessError
 from odoo.tests import new_test_user, tagged
@@ -109,6 +111,16 @@ HARMLESS = {
     ("psa.proposal", "action_open_invoice"),
     ("psa.proposal.line", "action_open_entry"),
     ("psa.proposal.line", "action_open_message"),
+    ("psa.charge", "action_open_entry"),
+    ("psa.entry", "action_open_invoices"),
+    ("psa.entry", "action_open_message"),
+    ("psa.entry", "action_open_payments"),
+    ("psa.entry", "action_open_proposals"),
+    ("psa.entry", "action_open_source_record"),
+    ("psa.evidence", "action_download"),
+    ("psa.evidence", "action_verify"),
+    ("psa.retainer", "action_open_entries"),
+    ("psa.retainer", "action_open_moves"),
     ("psa.proposal", "action_override_holds"),
     ("psa.hold", "action_ask_release"),
     ("psa.hold", "action_open_subject"),
@@ -245,7 +257,17 @@ class TestPublicMethods(AccessCase):
         })
         entries = self.make_time(order, [8])
         closing = self.env["psa.closing"].create({"company_id": self.company.id})
+        charged = self.make_contract(
+            ("fixed_fee", 1, 100, {"psa_billing_method": "progress"}),
+            ("fixed_fee", 1, 100, {"psa_billing_method": "prepaid"}))
+        retainer = self.env["psa.retainer"].create({
+            "name": "R", "order_id": charged.id, "fee_line_id": charged.order_line[1].id, "date_start": "2026-05-01"})
+        retainer._add_by_hand(date(2026, 5, 1), 10, False, "A test")
         return {
+            "psa.progress": self.env["psa.progress"].create({
+                "order_line_id": charged.order_line[0].id, "date": "2026-05-01", "percent": 10}),
+            "psa.retainer": retainer,
+            "psa.retainer.move": retainer.move_ids[:1],
             "psa.entry": entries,
             "psa.write.down": self.env["psa.write.down"].create({
                 "entry_ids": [(6, 0, entries.ids)], "reason_id": self.env.ref("psa_hub.write_down_reason_goodwill").id,
@@ -256,12 +278,9 @@ class TestPublicMethods(AccessCase):
             "psa.closing": closing,
             "psa.closing.check": closing.check_ids[:1],
             "psa.billing.run": self.env["psa.billing.run"].create({"company_ids": [(6, 0, self.company.ids)]}),
-        amendment = self.env["psa.amendment"].create({
-            "order_id": order.id, "name": "A", "change_ids": [(0, 0, {"kind": "rate", "amount": 1})]})
-        return {
-            "psa.amendment": amendment,
+            "psa.amendment": self.env["psa.amendment"].create({
+                "order_id": order.id, "name": "A", "change_ids": [(0, 0, {"kind": "rate", "amount": 1})]}),
             "psa.rate.card": self.env["psa.rate.card"].create({"name": "Card", "company_id": self.company.id}),
-            "psa.entry": self.make_time(order, [8]),
             "psa.exception": exception,
             "psa.exception.cause": exception.cause_id,
             "psa.message": messages,
