@@ -72,3 +72,4 @@ from . import test_period
 from . import test_billing_run
 from . import test_apply_costs
 from . import test_amendment_random
+from . import test_demo_money
