@@ -24,7 +24,8 @@ orders = env["sale.order"].create([
         "company_id": company.id,
         "psa_contract": True,
         "order_line": [Command.create({
-            "product_id": product.id, "name": "Services", "product_uom_qty": 1000, "price_unit": 120.0, "technical_price_unit": 0.0,
+            "product_id": product.id, "name": "Services", "product_uom_qty": 1000,
+            "price_unit": 120.0, "technical_price_unit": 0.0,
             "tax_ids": [Command.set(company.account_sale_tax_id.ids)],
             "psa_billing_method": "time_material",
         })],
