@@ -17,6 +17,7 @@ MATRIX = {
     "psa.audit": {"auditor": "r"},
     "psa.billing.run": {"operator": "rwcu"},
     "psa.binding": {"auditor": "r", "administrator": "rwcu"},
+    "psa.charge": {"auditor": "r"},
     "psa.connection": {"auditor": "r", "administrator": "rwcu"},
     "psa.connection.gate": {"auditor": "r"},
     "psa.connection.setting": {"auditor": "r", "administrator": "rwcu"},
@@ -26,14 +27,23 @@ MATRIX = {
     "psa.exception.cause": {"auditor": "r", "administrator": "rw"},
     "psa.exception.link": {"operator": "rwcu"},
     "psa.exception.waive": {"reviewer": "rwcu"},
+    "psa.line.price": {"auditor": "r", "approver": "rwcu", "mapper": "rwcu"},
     "psa.mapping": {"auditor": "r", "mapper": "rwcu"},
     "psa.mapping.line": {"auditor": "r", "mapper": "rwcu"},
     "psa.message": {"auditor": "r", "operator": "rw"},
     "psa.oauth.state": {},
+    "psa.pause": {"auditor": "r", "approver": "rwcu", "mapper": "rwcu"},
+    "psa.progress": {"auditor": "r", "operator": "rwcu"},
     "psa.proposal": {"auditor": "r", "operator": "rw"},
     "psa.proposal.line": {"auditor": "r", "reviewer": "rw"},
     "psa.rate": {"auditor": "r", "approver": "rwcu", "mapper": "rwcu"},
     "psa.replay": {"operator": "rwcu"},
+    "psa.retainer": {"auditor": "r", "approver": "rwcu", "mapper": "rwcu"},
+    "psa.retainer.add": {"approver": "rwcu"},
+    "psa.retainer.move": {"auditor": "r"},
+    "psa.retainer.offer": {"reviewer": "rwcu"},
+    "psa.retainer.offer.line": {"reviewer": "rwcu"},
+    "psa.retainer.statement": {"auditor": "r"},
     "psa.role": {"auditor": "r", "mapper": "rwcu"},
     "psa.stream": {"auditor": "r", "administrator": "rwcu"},
     "psa.token": {},
@@ -56,11 +66,14 @@ WITHOUT_COMPANY = {"psa.exception.cause", "psa.apply.turn"}
 
 # Public methods that change nothing, or show what the user may see anyway.
 HARMLESS = {
+    ("psa.charge", "action_open_entry"),
     ("psa.exception.cause", "action_open_exceptions"),
     ("psa.dashboard", "get_figures"),
     ("psa.proposal", "action_open_invoice"),
     ("psa.proposal.line", "action_open_entry"),
     ("psa.proposal.line", "action_open_message"),
+    ("psa.retainer", "action_open_entries"),
+    ("psa.retainer", "action_open_moves"),
 }
 # Arguments of public methods that need some.
 ARGUMENTS = {"action_waive": ("a reason",), "action_backfill": ()}
@@ -186,7 +199,13 @@ class TestPublicMethods(AccessCase):
             "name": "P", "order_id": order.id, "company_id": self.company.id, "partner_id": order.partner_id.id,
             "currency_id": order.currency_id.id, "period_start": "2026-05-01", "period_end": "2026-05-31",
         })
+        by_progress = self.make_contract(("fixed_fee", 1, 100, {"psa_billing_method": "progress"}))
+        retainer = self.env["psa.retainer"].create({"name": "R", "order_id": order.id, "date_start": "2026-05-01"})
         return {
+            "psa.progress": self.env["psa.progress"].create({
+                "order_line_id": by_progress.order_line.id, "date": "2026-05-31", "percent": 10}),
+            "psa.retainer": retainer,
+            "psa.retainer.move": retainer._add_by_hand("2026-05-01", 100, False, "Left over"),
             "psa.entry": self.make_time(order, [8]),
             "psa.exception": exception,
             "psa.exception.cause": exception.cause_id,
