@@ -122,7 +122,8 @@ class SaleOrderLine(models.Model):
             return super().write(vals)
         if grid:
             self.filtered(lambda line: any(
-                line._fields[name].convert_to_write(line[name], line) != (vals[name] or False) for name in grid
+                line._fields[name].convert_to_cache(vals[name], line)
+                != line._fields[name].convert_to_cache(line[name], line) for name in grid
             ))._psa_check_grid_free()
         before = self._psa_periodic()
         result = super().write(vals)
