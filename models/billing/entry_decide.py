@@ -26,7 +26,10 @@ class PsaEntry(models.Model):
         In a fixed order, so that the same work comes to the same cents whoever asks: standing, holds by the contract's
         terms, rounding of hours, price, write-downs, retainers, caps. Constant number of queries.
         """
-        self._appraise(rows)
+        self._begin(rows)
+        self._hold_by_terms([row for row in rows if row["state"] == "approved" and not self._is_billed(row)])
+        self._round_quantities(rows)
+        self._price(rows)
         self._deduct([row for row in rows if row["state"] == "approved"])
         for row in rows:
             if row["steps"]:
@@ -37,7 +40,13 @@ class PsaEntry(models.Model):
                 row["held_for"] = "cap_reached"
 
     def _appraise(self, rows):
-        """Set standing and worth of every row, with nothing taken off yet: what the contract says the work is worth."""
+        """Set standing and worth of every row: what the contract says it is worth, nothing held and nothing taken off."""
+        self._begin(rows)
+        self._round_quantities(rows)
+        self._price(rows)
+
+    def _begin(self, rows):
+        """Set the standing of every row, and nothing else yet."""
         for row in rows:
             row.update(
                 state="approved", reason=None, held_for=None, rate=ZERO, rate_id=None, trace={}, steps=[],
@@ -45,9 +54,6 @@ class PsaEntry(models.Model):
                 **dict.fromkeys(DEDUCTIONS, ZERO),
             )
             row["state"], row["reason"] = row["standing"] or self._standing(row)
-        self._hold_by_terms([row for row in rows if row["state"] == "approved" and not self._is_billed(row)])
-        self._round_quantities(rows)
-        self._price(rows)
 
     def _standing(self, row):
         """Return ``(state, reason)`` as far as no rate is needed to tell; the first that applies."""
