@@ -19,8 +19,9 @@ MAY = (date(2026, 5, 1), date(2026, 5, 31))
 PARTS = ("amendments", "caps", "charges", "costs", "group", "proposal", "periods")
 PEOPLE = {"Ada Byron": "Consultant", "Grace Murray": "Architect", "Alan Mathison": "Analyst"}
 CUSTOMERS = (
-    "Ashdown Mutual", "Brightwater Utilities", "Cardinal Shipping", "Dunmore Foods", "Eastgate Housing", "Farrow Textiles",
-    "Glenside Health", "Hartwell Rail", "Ironbridge Energy", "Juniper Retail", "Kingsway Media", "Larkhill Mining",
+    "Ashdown Mutual", "Brightwater Utilities", "Cardinal Shipping", "Dunmore Foods", "Eastgate Housing",
+    "Farrow Textiles", "Glenside Health", "Hartwell Rail", "Ironbridge Energy", "Juniper Retail", "Kingsway Media",
+    "Larkhill Mining",
 )
 PRODUCTS = {
     "time_material": "product_time", "fixed_fee": "product_fixed_fee", "milestone": "product_milestone",

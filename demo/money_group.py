@@ -1,4 +1,4 @@
-"""Two companies of the group: a specialist of one works on a contract of the other, with a transfer price and without."""
+"""Two companies of the group: people of one work on contracts of the other, with a transfer price and without."""
 
 from datetime import date
 
@@ -22,7 +22,8 @@ def build(env, firm):
         "provider_company_id": lender.id, "receiver_company_id": firm.company.id, "role_id": consultant.id,
         "method": "percent", "percent": 65.0,
     })
-    priced = firm.contract("Holloway Optics: signal study", [("time_material", 40, 160.0, {"psa_role_id": consultant.id})])
+    priced = firm.contract("Holloway Optics: signal study", [
+        ("time_material", 40, 160.0, {"psa_role_id": consultant.id})])
     waiting = firm.contract("Trent Bearings: vibration study", [
         ("time_material", 40, 190.0, {"psa_role_id": architect.id})])
     for order, person, role in ((priced, specialist, consultant), (waiting, stranger, architect)):

@@ -32,7 +32,6 @@ MATRIX = {
     "psa.closing": {"auditor": "r", "reviewer": "rwcu"},
     "psa.closing.check": {"auditor": "r", "reviewer": "rwcu"},
     "psa.closing.cutoff": {"auditor": "r", "reviewer": "rwcu"},
-    "psa.charge": {"auditor": "r"},
     "psa.connection": {"auditor": "r", "administrator": "rwcu"},
     "psa.connection.gate": {"auditor": "r"},
     "psa.connection.setting": {"auditor": "r", "administrator": "rwcu"},
@@ -58,9 +57,6 @@ MATRIX = {
     "psa.message": {"auditor": "r", "operator": "rw"},
     "psa.oauth.state": {},
     "psa.pause": {"auditor": "r", "approver": "rwcu", "mapper": "rwcu"},
-    "psa.price.under": {"auditor": "rwcu"},
-    "psa.price.under.row": {"auditor": "rwcu"},
-    "psa.progress": {"auditor": "r", "operator": "rwcu"},
     "psa.price.under": {"auditor": "rwcu"},
     "psa.price.under.row": {"auditor": "rwcu"},
     "psa.progress": {"auditor": "r", "operator": "rwcu"},
@@ -114,7 +110,6 @@ HARMLESS = {
     ("psa.proposal", "action_open_invoice"),
     ("psa.proposal.line", "action_open_entry"),
     ("psa.proposal.line", "action_open_message"),
-    ("psa.charge", "action_open_entry"),
     ("psa.entry", "action_open_invoices"),
     ("psa.entry", "action_open_message"),
     ("psa.entry", "action_open_payments"),
@@ -133,8 +128,6 @@ HARMLESS = {
     ("psa.billing.run", "action_proposals"),
     ("psa.billing.run.line", "action_open"),
     ("psa.entry", "action_decide_late"),
-    ("psa.retainer", "action_open_entries"),
-    ("psa.retainer", "action_open_moves"),
 }
 # Arguments of public methods that need some.
 ARGUMENTS = {"action_waive": ("a reason",), "action_release": ("a reason",), "action_backfill": ()}
@@ -286,14 +279,6 @@ class TestPublicMethods(AccessCase):
             "psa.amendment": self.env["psa.amendment"].create({
                 "order_id": order.id, "name": "A", "change_ids": [(0, 0, {"kind": "rate", "amount": 1})]}),
             "psa.rate.card": self.env["psa.rate.card"].create({"name": "Card", "company_id": self.company.id}),
-        by_progress = self.make_contract(("fixed_fee", 1, 100, {"psa_billing_method": "progress"}))
-        retainer = self.env["psa.retainer"].create({"name": "R", "order_id": order.id, "date_start": "2026-05-01"})
-        return {
-            "psa.progress": self.env["psa.progress"].create({
-                "order_line_id": by_progress.order_line.id, "date": "2026-05-31", "percent": 10}),
-            "psa.retainer": retainer,
-            "psa.retainer.move": retainer._add_by_hand("2026-05-01", 100, False, "Left over"),
-            "psa.entry": self.make_time(order, [8]),
             "psa.exception": exception,
             "psa.exception.cause": exception.cause_id,
             "psa.message": messages,

@@ -72,19 +72,10 @@ class PsaProposalLine(models.Model):
                 amount=company.currency_id.format(off)))
 
     def _write_down(self, difference, reason):
-        """Write the entry down by ``difference`` (Decimal; of the other sign: take a write-down back)."""
-        if "psa.write.down" in self.env:
-            self._record_write_down(difference, reason)
-            return
-        entry = self.entry_id
-        written_down = decimal_of(entry.written_down_amount) + difference
-        # Both at once: the database knows no moment at which they do not add up.
-        entry.write({
-            "written_down_amount": float(written_down), "amount": float(decimal_of(entry.amount) - difference)})
-        self.env["psa.entry"]._reprice(entry)
+        """Write the entry down by ``difference`` (Decimal; of the other sign: take a write-down back).
 
-    def _record_write_down(self, difference, reason):
-        """Where write-downs have records of their own: replace those of this entry by one of the new amount."""
+        The write-downs of this entry alone are replaced by one of the new amount.
+        """
         WriteDown, Reason = self.env["psa.write.down"].sudo(), self.env["psa.write.down.reason"].sudo()
         entry, now = self.entry_id, fields.Datetime.now()
         total = decimal_of(entry.written_down_amount) + difference

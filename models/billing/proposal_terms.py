@@ -22,9 +22,6 @@ class ResCompany(models.Model):
     psa_second_approver_id = fields.Many2one(
         "res.users", "Second Approver", ondelete="set null",
         help="Is asked for the second approval. Empty: everybody who may.")
-    psa_write_down_limit = fields.Monetary(
-        "Write-down Limit of Reviewers", default=500.0,
-        help="Reviewers may take at most this much off a line of a proposal; above it an approver must do it.")
 
 
 class ResConfigSettings(models.TransientModel):
@@ -37,8 +34,6 @@ class ResConfigSettings(models.TransientModel):
         related="company_id.psa_second_approval_from", readonly=False, currency_field="company_currency_id")
     psa_first_approver_id = fields.Many2one(related="company_id.psa_first_approver_id", readonly=False)
     psa_second_approver_id = fields.Many2one(related="company_id.psa_second_approver_id", readonly=False)
-    psa_write_down_limit = fields.Monetary(
-        related="company_id.psa_write_down_limit", readonly=False, currency_field="company_currency_id")
 
 
 class ResPartner(models.Model):
