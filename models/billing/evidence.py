@@ -119,7 +119,7 @@ class PsaEvidence(models.Model):
                                 allocation.entry_id.work_date, allocation.entry_id.id))
         entries, orders = allocations.entry_id, allocations.entry_id.order_id
         sources = self._sources(entries)
-        proposal = move.psa_proposal_id
+        proposals = move.psa_proposal_ids
         labels = {
             "title": env._("Evidence of invoice %s"), "approvals": env._("Approvals"),
             "clauses": env._("Contract terms"), "files": env._("Receipts and papers in this pack"),
@@ -136,10 +136,15 @@ class PsaEvidence(models.Model):
             (env._("Total"), format_amount(env, move.amount_total, move.currency_id)),
         ]
         approvals = []
-        if proposal:
-            approvals = [
-                (env._("Prepared by"), proposal.prepared_by.name, format_datetime(env, proposal.create_date)),
-                (env._("Approved by"), proposal.approved_by.name, format_datetime(env, proposal.approved_at)),
+        for proposal in proposals:
+            steps = [
+                (env._("Prepared by"), proposal.prepared_by, proposal.create_date),
+                (env._("First approved by"), proposal.first_approved_by, proposal.first_approved_at),
+                (env._("Approved by"), proposal.approved_by, proposal.approved_at),
+            ]
+            approvals += [
+                (f"{proposal.name}: {step}", person.name, format_datetime(env, moment))
+                for step, person, moment in steps if person
             ]
         return InvoiceFacts(
             number=move.name,

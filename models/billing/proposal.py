@@ -9,7 +9,8 @@ STATES = [
     ("invoiced", "Invoiced"),
     ("cancelled", "Cancelled"),
 ]
-OPEN_STATES = ("draft", "to_approve", "second_approval")
+SUBMITTED_STATES = ("to_approve", "second_approval")
+OPEN_STATES = ("draft", *SUBMITTED_STATES)
 
 
 class PsaProposal(models.Model):
@@ -131,7 +132,7 @@ class PsaProposal(models.Model):
 
     def action_back_to_draft(self):
         """Take these back for changes."""
-        self._require("psa_hub.group_operator", ("to_approve", "second_approval"))
+        self._require("psa_hub.group_operator", SUBMITTED_STATES)
         self.sudo()._reopen()
 
     def action_cancel(self):

@@ -2,6 +2,7 @@ from odoo import fields, models
 from odoo.exceptions import AccessError, UserError
 
 from .pricing import decimal_of
+from .proposal import SUBMITTED_STATES
 
 # More proposals than this handed over at once are one request to the approvers, not one each.
 ONE_BY_ONE = 20
@@ -19,7 +20,7 @@ class PsaProposal(models.Model):
         :raise AccessError: for who may not approve, or prepared or edited one of them (unless the company allows it)
         :raise UserError: when entries changed since a proposal was built
         """
-        self._require("psa_hub.group_approver", ("to_approve", "second_approval"))
+        self._require("psa_hub.group_approver", SUBMITTED_STATES)
         self._check_four_eyes()
         for proposal in self:
             if proposal.needs_refresh:

@@ -2,6 +2,8 @@ from odoo import models
 
 _QUEUE = "psa_hub.holds"
 
+from ..billing.proposal import OPEN_STATES
+
 
 class AccountMove(models.Model):
     """A payment, a credit note or a new invoice opens and lifts holds, before its own transaction commits."""
@@ -53,7 +55,7 @@ class AccountMove(models.Model):
             return
         Hold = self.env["psa.hold"].sudo()
         orders = self.env["psa.proposal"].sudo().search([
-            ("state", "in", ("draft", "to_approve")), ("company_id", "child_of", companies.root_id.ids),
+            ("state", "in", OPEN_STATES), ("company_id", "child_of", companies.root_id.ids),
             ("order_id.partner_invoice_id.commercial_partner_id", "in", debtor_ids),
         ]).order_id
         orders |= Hold.search([

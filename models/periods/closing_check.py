@@ -1,6 +1,7 @@
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
 
+from ..billing.proposal import OPEN_STATES as PROPOSAL_STATES
 from ..desk.exception import OPEN_STATES
 from ..sync.psa_message import OPEN_STATES as OPEN_MESSAGES
 
@@ -93,7 +94,7 @@ class PsaClosingCheck(models.Model):
     def _proposals_domain(self):
         closing = self.closing_id
         return [
-            ("company_id", "=", closing.company_id.id), ("state", "in", ("draft", "to_approve", "approved")),
+            ("company_id", "=", closing.company_id.id), ("state", "in", (*PROPOSAL_STATES, "approved")),
             ("period_end", ">=", closing.period_start), ("period_end", "<=", closing.period_end),
         ]
 

@@ -5,6 +5,8 @@ from odoo import api, fields, models
 from odoo.fields import Domain
 from odoo.tools import SQL, format_date
 
+from ..billing.proposal import SUBMITTED_STATES
+
 
 class Found(NamedTuple):
     """One thing that keeps a contract from being billed now."""
@@ -180,7 +182,7 @@ class PsaHold(models.Model):
         """Return ``{(root company id, debtor id): owed and about to be owed}`` in the companies' currency."""
         self._flush_receivables()
         self.env["account.move"].flush_model([
-            "state", "move_type", "psa_proposal_id", "commercial_partner_id", "company_id", "amount_total_signed"])
+            "state", "move_type", "psa_proposal_ids", "commercial_partner_id", "company_id", "amount_total_signed"])
         rows = self.env.execute_query(SQL(
             """
             SELECT SPLIT_PART(company.parent_path, '/', 1)::int, owed.partner_id, SUM(owed.amount)
@@ -193,8 +195,9 @@ class PsaHold(models.Model):
                      AND line.reconciled IS NOT TRUE AND partner.commercial_partner_id = ANY(%(partners)s)
                UNION ALL
                   SELECT company_id, commercial_partner_id, amount_total_signed
-                    FROM account_move
-                   WHERE state = 'draft' AND move_type = 'out_invoice' AND psa_proposal_id IS NOT NULL
+                    FROM account_move move
+                   WHERE state = 'draft' AND move_type = 'out_invoice'
+                     AND EXISTS (SELECT 1 FROM psa_proposal_move_rel made WHERE made.move_id = move.id)
                      AND commercial_partner_id = ANY(%(partners)s)
               ) AS owed
               JOIN res_company company ON company.id = owed.company_id
@@ -215,7 +218,7 @@ class PsaHold(models.Model):
         today = fields.Date.context_today(self)
         debtors = {debtor.id for _company, debtor in candidates.values()}
         for order, state, currency, amount in self.env["psa.proposal"].sudo()._read_group(
-            Domain("state", "=", "to_approve")
+            Domain("state", "in", SUBMITTED_STATES)
             & Domain("order_id.partner_invoice_id.commercial_partner_id", "in", list(debtors))
             | Domain("state", "=", "draft") & Domain("order_id", "in", list(candidates)),
             ["order_id", "state", "currency_id"], ["amount_total:sum"],
@@ -223,7 +226,7 @@ class PsaHold(models.Model):
             company = order.company_id
             amount = currency._convert(amount, company.currency_id, company, today)
             opened[order.id] += amount
-            if state == "to_approve":
+            if state in SUBMITTED_STATES:
                 submitted[order.id] += amount
                 on_the_way[company.root_id.id, order.partner_invoice_id.commercial_partner_id.id] += amount
         return opened, submitted, on_the_way

@@ -3,6 +3,8 @@ import json
 from odoo import api, fields, models
 from odoo.tools import SQL
 
+from ..billing.proposal import OPEN_STATES
+
 
 class PsaHold(models.Model):
     """The log follows what is so: rows are opened when a hold is seen, and closed in the transaction that lifts it."""
@@ -89,7 +91,7 @@ class PsaHold(models.Model):
         self.notice_ids.unlink()
         self._log("hold.release", reason, released_by=released_by)
         proposals = self.env["psa.proposal"].sudo().search(
-            [("state", "in", ("draft", "to_approve")), ("order_id", "in", self._orders().ids)])
+            [("state", "in", OPEN_STATES), ("order_id", "in", self._orders().ids)])
         label = dict(self._fields["released_by"]._description_selection(self.env))[released_by]
         proposals._message_log_batch(bodies={
             proposal.id: self.env._("A hold was released (%s).", label) for proposal in proposals})
@@ -148,6 +150,6 @@ class PsaHold(models.Model):
     @api.model
     def _cron_watch(self):
         """Once a day: what became overdue by the calendar alone is logged and told, for contracts with open work."""
-        orders = self.env["psa.proposal"].search([("state", "in", ("draft", "to_approve"))]).order_id
+        orders = self.env["psa.proposal"].search([("state", "in", OPEN_STATES)]).order_id
         orders |= self.search([("released_at", "=", False), ("kind", "!=", "manual")])._orders()
         self._follow(orders)

@@ -2,6 +2,8 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.fields import Domain
 
+from ..billing.proposal import OPEN_STATES, SUBMITTED_STATES
+
 
 class PsaProposal(models.Model):
     """A proposal whose contract or customer is on hold is neither submitted nor approved, unless overridden."""
@@ -28,7 +30,7 @@ class PsaProposal(models.Model):
     @api.depends("state", "amount_total", "override_hold_ids")
     def _compute_holds(self):
         """Read live: what is on hold by the invoices as they are now, less what an approver overrode."""
-        is_open = self.filtered(lambda proposal: proposal.state in ("draft", "to_approve"))
+        is_open = self.filtered(lambda proposal: proposal.state in OPEN_STATES)
         found = self.env["psa.hold"]._find(is_open.order_id)
         since = is_open._logged_since() if found else {}
         labels = dict(self.env["psa.hold"]._fields["kind"]._description_selection(self.env))
@@ -46,7 +48,7 @@ class PsaProposal(models.Model):
     def _search_on_hold(self, operator, value):
         if operator != "in":
             return NotImplemented
-        proposals = self.search([("state", "in", ("draft", "to_approve"))])
+        proposals = self.search([("state", "in", OPEN_STATES)])
         held = Domain("id", "in", proposals.filtered("on_hold").ids)
         if set(value) == {True}:
             return held
@@ -85,7 +87,7 @@ class PsaProposal(models.Model):
         return super().action_submit()
 
     def action_approve(self):
-        self._require("psa_hub.group_approver", ("to_approve",))
+        self._require("psa_hub.group_approver", SUBMITTED_STATES)
         self._check_not_on_hold()
         return super().action_approve()
 
@@ -105,7 +107,7 @@ class PsaProposal(models.Model):
 
         :raise AccessError: for others than approvers, and for who prepared or edited one of them
         """
-        self._require("psa_hub.group_approver", ("draft", "to_approve"))
+        self._require("psa_hub.group_approver", OPEN_STATES)
         self._check_four_eyes()
         reason = self.env["psa.hold"]._checked_reason(reason)
         proposals, Hold = self.sudo(), self.env["psa.hold"].sudo()
