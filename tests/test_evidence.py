@@ -1,5 +1,6 @@
 """The evidence of an invoice: what is in the pack, that it stays what it was, who may have it; and the ways through."""
 
+import base64
 import csv
 import io
 import json
@@ -74,6 +75,20 @@ class TestEvidence(BillingCase):
         self.assertEqual(pack.read("receipts/receipt.txt"), b"twenty")
         listed = {entry["name"] for entry in json.loads(pack.read("manifest.json"))["files"]}
         self.assertEqual(listed, set(pack.namelist()) - {"manifest.json"})
+
+    def test_amendments_and_their_signed_papers_are_in_the_pack(self):
+        amendment = self.env["psa.amendment"].create({
+            "order_id": self.order.id, "name": "Rates from May", "date_effective": date(2026, 5, 1),
+            "clause": "Change order 1", "terms": "The rate is 140.00", "signed_on": date(2026, 4, 28),
+            "signed_by": "M. Okafor", "document": base64.b64encode(b"signed"), "document_name": "change-order.pdf",
+            "change_ids": [(0, 0, {"kind": "rate", "role_id": self.consultant.id, "amount": 140.0})],
+        })
+        amendment.with_user(self.approver).action_put_in_force()
+        pack = opened(self.make_pack())
+        self.assertEqual(pack.read("receipts/change-order.pdf"), b"signed")
+        text = "\n".join(page.extract_text() for page in PdfReader(io.BytesIO(pack.read("evidence.pdf"))).pages)
+        for words in ("Change order 1", "The rate is 140.00", "Signed by M. Okafor", "280.00"):
+            self.assertIn(words, text)
 
     def test_a_changed_pack_is_found(self):
         evidence = self.make_pack()

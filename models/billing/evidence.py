@@ -1,3 +1,4 @@
+import base64
 import hashlib
 from collections import defaultdict
 
@@ -205,21 +206,38 @@ class PsaEvidence(models.Model):
         return found
 
     def _clauses(self, entries):
-        """Return ``[(title, text)]`` of the contract terms that the entries were billed by."""
-        return [
-            (order.name, order.note and str(order.note.striptags()) or "") for order in entries.order_id if order.note
-        ]
+        """Return ``[(title, text)]`` of the contract terms that the entries were billed by, amendments included."""
+        clauses = [(order.name, str(order.note.striptags())) for order in entries.order_id if order.note]
+        for amendment in self._amendments(entries):
+            signed = amendment.signed_by and self.env._(
+                "Signed by %(who)s on %(day)s", who=amendment.signed_by,
+                day=format_date(amendment.env, amendment.signed_on))
+            clauses.append((
+                f"{amendment.order_id.name}, {amendment.display_name}",
+                "\n".join(filter(None, [amendment.clause, amendment.terms, signed])),
+            ))
+        return clauses
+
+    def _amendments(self, entries):
+        """Return the amendments of the contracts that were in force when the latest of the work was done."""
+        last = {order: max(of_order.mapped("work_date")) for order, of_order in entries.grouped("order_id").items()}
+        return self.env["psa.amendment"].sudo().search([
+            ("order_id", "in", entries.order_id.ids), ("state", "in", ("in_force", "superseded")),
+        ], order="order_id, number").filtered(
+            lambda amendment: amendment.date_effective <= last[amendment.order_id]
+            or amendment in entries.amendment_id)
 
     def _files(self, entries):
-        """Return ``[(name, bytes)]`` of the receipts of expenses and the papers of milestones."""
-        found = []
-        papers = (("hr.expense", entries.expense_id.ids), ("project.milestone", entries.milestone_id.ids))
-        for model_name, ids in papers:
-            for attachment in self.env["ir.attachment"].sudo().search(
-                    [("res_model", "=", model_name), ("res_id", "in", ids)], order="id") if ids else ():
-                if attachment.raw:
-                    found.append((attachment.name, attachment.raw))
-        return found
+        """Return ``[(name, bytes)]``: receipts of expenses, signed acceptances and amendments. Two queries."""
+        attachments = self.env["ir.attachment"].sudo().search([
+            "|", "&", ("res_model", "=", "hr.expense"), ("res_id", "in", entries.expense_id.ids),
+            "&", ("res_model", "=", "project.milestone"), ("res_id", "in", entries.milestone_id.ids),
+        ], order="id") | entries.milestone_id.psa_evidence_ids.sudo()
+        found = [(attachment.name, attachment.raw) for attachment in attachments if attachment.raw]
+        return found + [
+            (amendment.document_name or amendment.display_name, base64.b64decode(amendment.document))
+            for amendment in self._amendments(entries) if amendment.document
+        ]
 
 
 class AccountMove(models.Model):

@@ -1,8 +1,8 @@
 from odoo import models
 
-_QUEUE = "psa_hub.holds"
-
 from ..billing.proposal import OPEN_STATES
+
+_QUEUE = "psa_hub.holds"
 
 
 class AccountMove(models.Model):
