@@ -40,7 +40,7 @@ class PsaEntry(models.Model):
                 row["held_for"] = "cap_reached"
 
     def _appraise(self, rows):
-        """Set standing and worth of every row: what the contract says it is worth, nothing held and nothing taken off."""
+        """Set standing and worth of every row: what the contract says; nothing is held or taken off."""
         self._begin(rows)
         self._round_quantities(rows)
         self._price(rows)
