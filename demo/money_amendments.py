@@ -45,7 +45,8 @@ def rise_over_a_billed_month(env, firm, role, person):
     _bill(env, firm, order, date(2026, MAY, 1), date(2026, MAY, 15))
     firm.time(order, person, [(date(2026, MAY, day), 7.5) for day in (18, 19, 20)])
     rise = _amendment(
-        env, firm, order, "Rates from May", date(2026, MAY, 1), [_rate(role, 152.0)], clause="Change order 1, section 2",
+        env, firm, order, "Rates from May", date(2026, MAY, 1), [_rate(role, 152.0)],
+        clause="Change order 1, section 2",
         terms="From May 1, 2026 the hourly rate is 152.00. All other terms stay as they are.",
         purchase_order="HA-2026-0417", signed_on=date(2026, MAY, 21), signed_by="M. Okafor, Head of Procurement",
         document=base64.b64encode(b"%PDF-1.4 signed change order"), document_name="change-order-1.pdf")
