@@ -65,6 +65,7 @@ from . import test_exchange
 from . import test_pass_through
 from . import test_rate_card
 from . import test_amendment
+from . import test_amendment_caps
 from . import test_amendment_terms
 from . import test_contract_as_of
 from . import test_hold

@@ -8,7 +8,7 @@ SECTIONS = [
     ("rate", "Rates"),
     ("line", "Lines"),
     ("cap", "Caps"),
-    ("order", "Customer's Order and End"),
+    ("order", "Order and End"),
     ("clause", "Clauses"),
 ]
 
