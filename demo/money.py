@@ -16,7 +16,7 @@ from . import acts
 COMPANY = "Alderwick Advisory"
 MAY = (date(2026, 5, 1), date(2026, 5, 31))
 # The last part closes May: what comes after it is late.
-PARTS = ("amendments", "caps", "charges", "costs", "group", "proposal", "periods")
+PARTS = ("amendments", "caps", "charges", "costs", "group", "missing", "proposal", "periods")
 PEOPLE = {"Ada Byron": "Consultant", "Grace Murray": "Architect", "Alan Mathison": "Analyst"}
 CUSTOMERS = (
     "Ashdown Mutual", "Brightwater Utilities", "Cardinal Shipping", "Dunmore Foods", "Eastgate Housing",
@@ -111,13 +111,15 @@ class Firm:
             "employee_id": person.id if person else False, "role_id": role.id if role else False, **values,
         })
 
-    def time(self, order, employee, hours, line=None, **spec):
+    def time(self, order, employee, hours, line=None, priced=True, **spec):
         """Return approved time entries.
 
         :param hours: list of ``(day, hours)``
+        :param priced: see that there is a rate
         """
         line = line or order.order_line[:1]
-        self._ensure_rate(order, employee, line)
+        if priced:
+            self._ensure_rate(order, employee, line)
         timesheets = order.env["account.analytic.line"].create([
             {
                 "name": "Work", "project_id": self.project(order).id, "employee_id": employee.id, "date": day,

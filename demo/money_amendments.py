@@ -17,7 +17,7 @@ def build(env, firm):
     roles = list(firm.roles.values())
     people = list(firm.people.values())
     rate_cards(env, firm, roles)
-    rise_over_a_billed_month(env, firm, roles[0], people[0])
+    rise_over_a_billed_month(env, firm, people[0].psa_role_id, people[0])
     blended_contract(env, firm, roles, people)
     growing_fee(env, firm)
 

@@ -25,8 +25,7 @@ class TestDemoMoney(TransactionCase):
         entries = self.env["psa.entry"].search([("company_id", "=", firm.company.id)])
         self.assertEqual(set(entries.mapped("kind")), {kind for kind, _label in KINDS})
         # What only a connected system can cause is in the first firm's data.
-        elsewhere = {"no_line"}
-        held = set(entries.mapped("reason")) | {"cap_reached"}
-        self.assertFalse(set(HELD_CAUSES) - elsewhere - held)
+        causes = self.env["psa.exception"].search([("company_id", "=", firm.company.id)]).mapped("cause_code")
+        self.assertFalse(set(HELD_CAUSES.values()) - {"no_contract"} - set(causes))
         holds = self.env["psa.hold"].search([("company_id", "=", firm.company.id)])
         self.assertEqual(set(holds.mapped("kind")), {kind for kind, _label in HOLDS})

@@ -48,7 +48,8 @@ class TestEvidence(BillingCase):
         self.assertEqual(sum(Decimal(row["amount_on_this_invoice"]) for row in rows),
                          Decimal(str(self.move.amount_untaxed)))
         self.assertIn("rule: hours times rate; hours: 0.25; rate: 133.33", rows[0]["why_this_amount"])
-        self.assertIn("tried: contract person role, contract person", rows[0]["why_this_amount"])
+        self.assertIn("tried: project person role, project person, project role, contract person role, contract person",
+                      rows[0]["why_this_amount"])
         # A text that a spreadsheet would run as a formula is disarmed.
         self.assertEqual(rows[0]["text"], "'=SUM(A1) workshop with Łukasz")
         text = "\n".join(page.extract_text() for page in PdfReader(io.BytesIO(pack.read("evidence.pdf"))).pages)

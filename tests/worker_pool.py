@@ -1,7 +1,7 @@
 """Real worker processes on a committed database, some of which are killed with signal 9.
 
 Run as a program of its own with one JSON argument: ``odoo`` (command line of Odoo), ``database``, ``lane``,
-``connection`` (id), ``workers``, ``kills``, ``seed``, ``seconds`` (time limit). Odoo is loaded once; each worker is a
+``connection`` (id), ``workers``, ``kills``, ``seed``, ``seconds`` (time limit), ``hot`` (all batches write one row). Odoo is loaded once; each worker is a
 fork, so that a new one takes milliseconds instead of ten seconds. Prints a JSON line: ``kills``, ``seconds``, ``left``.
 """
 
@@ -23,10 +23,11 @@ def main(options):
     registry = Registry(options["database"])
     from odoo.addons.psa_hub import connectors
     from odoo.addons.psa_hub.models.sync.psa_apply import PsaApply
-    from odoo.addons.psa_hub.tests.engine_case import EngineConnector, HotHandler
+    from odoo.addons.psa_hub.tests.engine_case import EngineConnector, HotHandler, PartnerHandler
 
     connectors.register(EngineConnector())
-    PsaApply._handler = lambda model, _type: HotHandler(model.env, [], {})
+    handler = HotHandler if options["hot"] else PartnerHandler
+    PsaApply._handler = lambda model, _type: handler(model.env, [], {})
     sql_db.close_all()
 
     def work():

@@ -213,10 +213,13 @@ class PsaEntry(models.Model):
 
         The same holds when a raised cap lets more of the same work through.
         """
+        if super()._may_take_over(row):
+            return True
+        if not row["approved"] or row["deleted"] or row["order_id"] != self.order_id.id:
+            return False
         amount, over = decimal_of(self.amount), decimal_of(self.over_cap_amount)
         return (
-            super()._may_take_over(row)
-            or (row["amount"] == amount and row["quantity"] == decimal_of(self.quantity))
+            (row["amount"] == amount and row["quantity"] == decimal_of(self.quantity))
             or (row["amount"] + row["over_cap"] == amount + over
                 and row["gross_quantity"] == decimal_of(self.gross_quantity))
         )
