@@ -12,8 +12,8 @@ from itertools import cycle
 from odoo.fields import Command
 
 from . import acts
+from .money_expected import COMPANY
 
-COMPANY = "Alderwick Advisory"
 MAY = (date(2026, 5, 1), date(2026, 5, 31))
 # The last part closes May: what comes after it is late.
 PARTS = ("amendments", "caps", "charges", "costs", "group", "missing", "proposal", "periods")

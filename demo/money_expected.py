@@ -1,5 +1,6 @@
 """What each contract of the second firm comes to: billed and held before tax in its currency, and why."""
 
+COMPANY = "Alderwick Advisory"
 EXPECTED = {
     "Ashdown Mutual: Copenhagen office": ("168.00", "0.00", ""),
     "Ashdown Mutual: Hotline": ("495.00", "0.00", ""),

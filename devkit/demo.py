@@ -9,10 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+from demo.money_expected import COMPANY as SECOND_FIRM
+from demo.money_expected import EXPECTED
+
 from . import child
 from .database import addon_template, clone_data, fresh_copy
-from .demo_facts import facts, invoiced_at_vendor
-from .demo_table import compare, print_table, rows_as_json
+from .demo_facts import contracts, facts, invoiced_at_vendor
+from .demo_table import by_contract, compare, print_table, rows_as_json
 from .odoo_source import odoo_source
 from .paths import REPO, clone_id, lock, log_folder
 from .postgres import server
@@ -85,6 +88,10 @@ def perform(run, vendor, manifest, once, output):
                            advice="The demo's billing run failed.")
         wait_for_queue(run, process, "writing back to the sandbox", incoming=False)
         rows = compare(facts(run.server, run.database, vendor, before), manifest)
+        with step("a second firm: every billing method, every hold"):
+            run.run_script(REPO / "demo/billing_methods.py", log=log_folder() / "demo-methods.log",
+                           advice="The demo's second firm failed.")
+        rows += by_contract(contracts(run.server, run.database, SECOND_FIRM), EXPECTED)
         print_table(rows)
         if output:
             Path(output).write_text(json.dumps(rows_as_json(rows), indent=1) + "\n")

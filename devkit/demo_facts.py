@@ -56,6 +56,20 @@ INVOICES = """
     WHERE m.state = 'posted' AND m.move_type = 'out_invoice' GROUP BY 1, 2"""
 PUSHES = """
     SELECT m.state, count(*) FROM psa_message m WHERE m.direction = 'out' GROUP BY 1"""
+# Each contract of the second firm, from the ledger alone
+CONTRACTS = """
+    SELECT p.name || ': ' || o.origin, cur.name,
+           coalesce(sum(e.allocated_amount), 0)::text,
+           coalesce(sum(CASE WHEN e.state IN ('waiting', 'held') THEN coalesce(nullif(e.amount, 0),
+               CASE WHEN e.source_currency_id = e.currency_id THEN e.source_amount END, 0)
+               - coalesce(e.allocated_amount, 0) ELSE 0 END + coalesce(e.over_cap_amount, 0)), 0)::text,
+           array_to_string(array_agg(DISTINCT e.reason) FILTER (WHERE e.reason IS NOT NULL), ','),
+           string_agg(DISTINCT 'over ' || to_char(e.over_cap_amount, 'FM999999990.00'), ',')
+               FILTER (WHERE e.over_cap_amount <> 0)
+    FROM sale_order o JOIN res_company k ON k.id = o.company_id JOIN res_partner p ON p.id = o.partner_id
+    JOIN res_currency cur ON cur.id = o.currency_id
+    LEFT JOIN psa_entry e ON e.order_id = o.id
+    WHERE k.name = %s AND o.psa_contract GROUP BY 1, 2"""
 QUERIES = {"messages": MESSAGES, "held": HELD, "timesheets": TIMESHEETS, "proposals": PROPOSALS, "parts": PARTS,
            "invoices": INVOICES, "pushes": PUSHES}
 
@@ -79,6 +93,11 @@ def facts(server, database, vendor, before):
     """
     results = run_sql(server, [(query, []) for query in QUERIES.values()], database=database)
     return gathered(dict(zip(QUERIES, results, strict=True)), before, invoiced_at_vendor(vendor))
+
+
+def contracts(server, database, company):
+    """What each contract of a company came to: [name, currency, billed, held, reasons, over caps]."""
+    return run_sql(server, [(CONTRACTS, [company])], database=database)[0]
 
 
 def gathered(rows, before, after):

@@ -11,6 +11,7 @@ READ = ("Account", "Contact", "User", "Opportunity", "pse__Proj__c", "pse__Assig
         "pse__Timecard__c", "pse__Expense__c")
 # US dollars for one unit; the rates of demo/firm.py
 RATES = {"EUR": Decimal("1.08"), "GBP": Decimal("1.27"), "USD": Decimal(1)}
+CONTRACTS = "contracts"
 KINDS = {"time": "time", "fee": "fees", "milestone": "milestones", "expense": "expenses"}
 
 
@@ -122,6 +123,29 @@ def written_back(found, manifest):
               number(sum(count for state, count in states.items() if state not in ("done", "skipped"))), "0")
 
 
+def by_contract(found, expected):
+    """Rows of the second firm: what each contract was billed, what is held and why.
+
+    :param found: what `devkit.demo_facts.contracts` returns
+    :param expected: {contract: (billed, held, reasons)} of demo/money_expected.py
+    """
+    known = {}
+    for name, currency, billed, held, reasons, over in found:
+        why = sorted(filter(None, [*(reasons or "").split(","), *(over or "").split(",")]))
+        known[name] = contract_text(currency, billed, held, ", ".join(why))
+    for name in sorted(known.keys() | expected.keys()):
+        wanted = expected.get(name)
+        yield Row(CONTRACTS, name, known.get(name, "is missing"),
+                  contract_text("USD", *wanted) if wanted else "not expected")
+
+
+def contract_text(currency, billed, held, why):
+    text = f"{amount_text(currency, money(billed))} billed"
+    if money(held):
+        text += f", {money(held):,.2f} held"
+    return f"{text} ({why})" if why else text
+
+
 def same_worth(ours, theirs, records):
     """Whether amounts in other currencies come to the same at the firm's rates, but for half a cent a record."""
     difference = sum(amount * RATES[name] for name, amount in ours.items()) - sum(
@@ -142,6 +166,18 @@ def by_currency(amounts):
 
 
 def print_table(rows):
+    """Print the first firm's figures, the second firm's contracts, and whether all are as they must be."""
+    second = [row for row in rows if row.section == CONTRACTS]
+    for part in ([row for row in rows if row.section != CONTRACTS], second):
+        if part:
+            print_rows(part)
+            print()
+    wrong = sum(not row.ok for row in rows)
+    print(f"{len(rows)} figures, {wrong} differ from the manifest" if wrong
+          else f"{len(rows)} figures, every one equals the manifest")
+
+
+def print_rows(rows):
     headers = ("", "", "run", "manifest", "")
     lines = [(row.section, row.what, row.actual, row.expected, "" if row.ok else "DIFFERS") for row in rows]
     widths = [max(len(line[column]) for line in (headers, *lines)) for column in range(5)]
@@ -151,9 +187,6 @@ def print_table(rows):
         previous = line[0]
         print(f"{section:<{widths[0]}}  {line[1]:<{widths[1]}}  {line[2]:>{widths[2]}}  {line[3]:>{widths[3]}}  "
               f"{line[4]}".rstrip())
-    wrong = sum(not row.ok for row in rows)
-    print(f"{len(rows)} figures, {wrong} differ from the manifest" if wrong
-          else f"{len(rows)} figures, every one equals the manifest")
 
 
 def rows_as_json(rows):

@@ -1,8 +1,9 @@
 """Real worker processes on a committed database, some of which are killed with signal 9.
 
 Run as a program of its own with one JSON argument: ``odoo`` (command line of Odoo), ``database``, ``lane``,
-``connection`` (id), ``workers``, ``kills``, ``seed``, ``seconds`` (time limit), ``hot`` (all batches write one row). Odoo is loaded once; each worker is a
-fork, so that a new one takes milliseconds instead of ten seconds. Prints a JSON line: ``kills``, ``seconds``, ``left``.
+``connection`` (id), ``workers``, ``kills``, ``seed``, ``seconds`` (time limit), ``hot`` (all batches write one row
+too). Odoo is loaded once; each worker is a fork, so that a new one takes milliseconds instead of ten seconds. Prints a
+JSON line: ``kills``, ``seconds``, ``left``.
 """
 
 import json
