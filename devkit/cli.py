@@ -57,6 +57,8 @@ def parser():
     bench.add_argument("--json", metavar="FILE", help="also write the figures to this file")
     bench.add_argument("only", nargs="*", metavar="FIGURE", help="take only these (default: all)")
 
+    commands.add_parser("pot", help="write the translation template anew")
+
     commands.add_parser("lint", help="check the style of the source, without running it")
 
     clean = commands.add_parser("clean", help="remove this checkout's databases and files")
@@ -130,6 +132,12 @@ def bench(options, _rest):
     return run(options.json, options.only)
 
 
+def pot(_options, _rest):
+    from .pot import pot as run
+
+    return run()
+
+
 def clean(options, _rest):
     from .clean import clean as run
 
@@ -137,4 +145,4 @@ def clean(options, _rest):
 
 
 COMMANDS = {"demo": demo, "test": test, "serve": serve, "shell": shell, "shot": shot, "bench": bench, "lint": lint,
-            "clean": clean}
+            "pot": pot, "clean": clean}

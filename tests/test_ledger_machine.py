@@ -18,6 +18,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from odoo import Command
 from odoo.exceptions import UserError
 from odoo.tests import tagged
 from odoo.tools import SQL
@@ -77,6 +78,11 @@ LAWS = {
           JOIN account_analytic_line timesheet ON timesheet.id = entry.analytic_line_id
          WHERE entry.order_id = %(order)s AND (timesheet.timesheet_invoice_id IS NOT NULL)
             <> (COALESCE(entry.allocated_amount, 0) <> 0 OR COALESCE(entry.allocated_quantity, 0) <> 0)""",
+    "a hard cap holds, and its sum is what is reserved": """
+        SELECT cap.id FROM psa_cap cap LEFT JOIN psa_cap_use use ON use.cap_id = cap.id
+         WHERE cap.order_id = %(order)s GROUP BY cap.id
+        HAVING COALESCE(cap.reserved_amount, 0) > cap.amount_limit
+            OR COALESCE(cap.reserved_amount, 0) <> COALESCE(SUM(use.amount), 0)""",
     "worth less deductions is what is to be billed": """
         SELECT id FROM psa_entry WHERE order_id = %(order)s
            AND amount <> gross_amount - COALESCE(written_down_amount, 0) - COALESCE(drawn_amount, 0)
@@ -134,6 +140,34 @@ class ContractMachine(RuleBasedStateMachine):
     @rule(which=WHICH)
     def step_sync_again(self, which):
         self.resend(which)
+
+    # === THE CONTRACT === #
+    @rule(amount=st.sampled_from([120.0, 150.0, 133.33]), day=st.integers(1, 28))
+    def step_amend(self, amount, day):
+        """A change order sets the rate from a day on, also one that is billed already."""
+        amendment = self.case.env["psa.amendment"].with_user(self.case.preparer).create({
+            "order_id": self.case.order.id, "name": "Rates", "date_effective": date(2026, 5, day),
+            "change_ids": [Command.create({
+                "kind": "rate", "role_id": self.case.consultant.id, "amount": amount})],
+        })
+        self.tried(amendment.with_user(self.case.approver).action_put_in_force)
+
+    @rule(more=st.sampled_from([-500.0, 400.0, 2000.0]))
+    def step_move_cap(self, more):
+        """What is reserved already bounds how far a cap can be lowered."""
+        cap = self.case.cap
+        limit = max(cap.amount_limit + more, 500.0)
+        self.tried(lambda: cap.with_user(self.case.approver).write({"amount_limit": limit}))
+
+    @rule(which=WHICH)
+    def step_write_down(self, which):
+        entries = self.entries().filtered(
+            lambda entry: entry.state == "approved" and entry.billing_state == "to_bill" and entry.amount > 1)
+        if entries:
+            self.tried(lambda: self.case.env["psa.write.down"].with_user(self.case.reviewer).create({
+                "entry_ids": [Command.set(entries[which % len(entries)].ids)], "mode": "percent", "percent": 10.0,
+                "reason_id": self.case.env.ref("psa_hub.write_down_reason_goodwill").id,
+            }).action_submit())
 
     # === FINANCE === #
     @rule()
@@ -273,6 +307,7 @@ class TestLedgerMachine(BillingCase):
             ("time_material", 100, 133.33, {"psa_role_id": cls.consultant.id}),
             ("time_material", 100, 97.5, {"psa_role_id": cls.architect.id}))
         cls.make_rate(133.33, cls.order, role_id=cls.consultant.id)
+        cls.cap = cls.env["psa.cap"].create({"order_id": cls.order.id, "kind": "contract", "amount_limit": 3000.0})
 
     def test_any_history_keeps_the_laws(self):
         machine = type("Machine", (ContractMachine,), {"case": self})
