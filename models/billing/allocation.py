@@ -8,17 +8,13 @@ from odoo.tools import SQL
 from .bulk import insert_rows
 from .entry import QUANTITY_DIGITS
 from .pricing import decimal_of
+from .statement_triggers import sums_follow_rows
 
 # The sums on the entries follow the allocations inside the database, whoever writes them; the CHECKs of psa_entry
 # then refuse what would bill or credit too much. Statement triggers: one update for any number of rows.
 _COUNTED = SQL("(kind = 'invoice' AND state IN ('draft', 'posted')) OR (kind = 'credit' AND state = 'posted')")
 _NEW = SQL("SELECT entry_id, quantity, amount FROM new_rows WHERE %s", _COUNTED)
 _OLD = SQL("SELECT entry_id, -quantity, -amount FROM old_rows WHERE %s", _COUNTED)
-_TRIGGERS = [
-    (SQL("INSERT"), SQL("NEW TABLE AS new_rows"), _NEW),
-    (SQL("UPDATE"), SQL("NEW TABLE AS new_rows OLD TABLE AS old_rows"), SQL("%s UNION ALL %s", _NEW, _OLD)),
-    (SQL("DELETE"), SQL("OLD TABLE AS old_rows"), _OLD),
-]
 
 
 def _counts(kind, state):
@@ -62,36 +58,25 @@ class PsaAllocation(models.Model):
     )
 
     def init(self):
-        for event, tables, rows in _TRIGGERS:
-            name = SQL.identifier(f"psa_allocation_{event.code.lower()}")
-            self.env.cr.execute(SQL(
-                """
-                CREATE OR REPLACE FUNCTION %(name)s() RETURNS trigger LANGUAGE plpgsql AS $body$
-                BEGIN
-                    UPDATE psa_entry entry
-                       SET allocated_quantity = COALESCE(entry.allocated_quantity, 0) + delta.quantity,
-                           allocated_amount = COALESCE(entry.allocated_amount, 0) + delta.amount,
-                           billing_state = CASE
-                               WHEN entry.allocated_quantity + delta.quantity = 0
-                                AND entry.allocated_amount + delta.amount = 0 THEN 'to_bill'
-                               WHEN entry.allocated_quantity + delta.quantity = entry.quantity
-                                AND entry.allocated_amount + delta.amount = entry.amount THEN 'billed'
-                               ELSE 'partly' END
-                      FROM (
-                          SELECT entry_id, SUM(quantity) AS quantity, SUM(amount) AS amount
-                            FROM (%(rows)s) AS part(entry_id, quantity, amount)
-                        GROUP BY entry_id
-                          HAVING SUM(quantity) <> 0 OR SUM(amount) <> 0
-                      ) AS delta
-                     WHERE entry.id = delta.entry_id;
-                    RETURN NULL;
-                END $body$;
-                DROP TRIGGER IF EXISTS %(name)s ON psa_allocation;
-                CREATE TRIGGER %(name)s AFTER %(event)s ON psa_allocation REFERENCING %(tables)s
-                    FOR EACH STATEMENT EXECUTE FUNCTION %(name)s();
-                """,
-                name=name, event=event, tables=tables, rows=rows,
-            ))
+        sums_follow_rows(self.env.cr, self._table, _NEW, _OLD, lambda rows: SQL(
+            """
+                UPDATE psa_entry entry
+                   SET allocated_quantity = COALESCE(entry.allocated_quantity, 0) + delta.quantity,
+                       allocated_amount = COALESCE(entry.allocated_amount, 0) + delta.amount,
+                       billing_state = CASE
+                           WHEN entry.allocated_quantity + delta.quantity = 0
+                            AND entry.allocated_amount + delta.amount = 0 THEN 'to_bill'
+                           WHEN entry.allocated_quantity + delta.quantity = entry.quantity
+                            AND entry.allocated_amount + delta.amount = entry.amount THEN 'billed'
+                           ELSE 'partly' END
+                  FROM (
+                      SELECT entry_id, SUM(quantity) AS quantity, SUM(amount) AS amount
+                        FROM (%(rows)s) AS part(entry_id, quantity, amount)
+                    GROUP BY entry_id
+                      HAVING SUM(quantity) <> 0 OR SUM(amount) <> 0
+                  ) AS delta
+                 WHERE entry.id = delta.entry_id;
+            """, rows=rows))
 
     # === CRUD: the cache follows what the database did === #
     @api.model

@@ -5,16 +5,12 @@ from .bulk import insert_rows
 from .cap_book import NOTHING
 from .entry import QUANTITY_DIGITS
 from .pricing import plain
+from .statement_triggers import sums_follow_rows
 
 # As with allocations: the sums on the caps follow their uses inside the database, whoever writes them, and the CHECK on
 # psa_cap refuses what would pass a hard cap.
 _NEW = SQL("SELECT cap_id, quantity, amount FROM new_rows")
 _OLD = SQL("SELECT cap_id, -quantity, -amount FROM old_rows")
-_TRIGGERS = [
-    (SQL("INSERT"), SQL("NEW TABLE AS new_rows"), _NEW),
-    (SQL("UPDATE"), SQL("NEW TABLE AS new_rows OLD TABLE AS old_rows"), SQL("%s UNION ALL %s", _NEW, _OLD)),
-    (SQL("DELETE"), SQL("OLD TABLE AS old_rows"), _OLD),
-]
 
 
 class PsaCapUse(models.Model):
@@ -42,30 +38,19 @@ class PsaCapUse(models.Model):
     _correction_idx = models.Index("(cap_id) WHERE amount < 0 OR quantity < 0")
 
     def init(self):
-        for event, tables, rows in _TRIGGERS:
-            name = SQL.identifier(f"psa_cap_use_{event.code.lower()}")
-            self.env.cr.execute(SQL(
-                """
-                CREATE OR REPLACE FUNCTION %(name)s() RETURNS trigger LANGUAGE plpgsql AS $body$
-                BEGIN
-                    UPDATE psa_cap cap
-                       SET reserved_quantity = COALESCE(cap.reserved_quantity, 0) + delta.quantity,
-                           reserved_amount = COALESCE(cap.reserved_amount, 0) + delta.amount
-                      FROM (
-                          SELECT cap_id, SUM(quantity) AS quantity, SUM(amount) AS amount
-                            FROM (%(rows)s) AS part(cap_id, quantity, amount)
-                        GROUP BY cap_id
-                          HAVING SUM(quantity) <> 0 OR SUM(amount) <> 0
-                      ) AS delta
-                     WHERE cap.id = delta.cap_id;
-                    RETURN NULL;
-                END $body$;
-                DROP TRIGGER IF EXISTS %(name)s ON psa_cap_use;
-                CREATE TRIGGER %(name)s AFTER %(event)s ON psa_cap_use REFERENCING %(tables)s
-                    FOR EACH STATEMENT EXECUTE FUNCTION %(name)s();
-                """,
-                name=name, event=event, tables=tables, rows=rows,
-            ))
+        sums_follow_rows(self.env.cr, self._table, _NEW, _OLD, lambda rows: SQL(
+            """
+                UPDATE psa_cap cap
+                   SET reserved_quantity = COALESCE(cap.reserved_quantity, 0) + delta.quantity,
+                       reserved_amount = COALESCE(cap.reserved_amount, 0) + delta.amount
+                  FROM (
+                      SELECT cap_id, SUM(quantity) AS quantity, SUM(amount) AS amount
+                        FROM (%(rows)s) AS part(cap_id, quantity, amount)
+                    GROUP BY cap_id
+                      HAVING SUM(quantity) <> 0 OR SUM(amount) <> 0
+                  ) AS delta
+                 WHERE cap.id = delta.cap_id;
+            """, rows=rows))
 
     # === BUSINESS === #
     @api.model

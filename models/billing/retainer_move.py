@@ -3,6 +3,7 @@ from odoo.exceptions import UserError
 from odoo.tools import SQL
 
 from .entry import QUANTITY_DIGITS
+from .statement_triggers import sums_follow_rows
 
 MOVE_KINDS = [("opening", "Opening"), ("added", "Added"), ("drawn", "Drawn"), ("expired", "Expired")]
 LOT_KINDS = ("opening", "added")
@@ -12,11 +13,6 @@ LOT_KINDS = ("opening", "added")
 # no units, so the trigger that it fires finds nothing to do.
 _NEW = SQL("SELECT retainer_id, COALESCE(lot_id, id) AS lot_id, units FROM new_rows")
 _OLD = SQL("SELECT retainer_id, COALESCE(lot_id, id) AS lot_id, -units FROM old_rows")
-_TRIGGERS = [
-    (SQL("INSERT"), SQL("NEW TABLE AS new_rows"), _NEW),
-    (SQL("UPDATE"), SQL("NEW TABLE AS new_rows OLD TABLE AS old_rows"), SQL("%s UNION ALL %s", _NEW, _OLD)),
-    (SQL("DELETE"), SQL("OLD TABLE AS old_rows"), _OLD),
-]
 
 
 class PsaRetainerMove(models.Model):
@@ -69,45 +65,32 @@ class PsaRetainerMove(models.Model):
         "(entry_id, lot_id) WHERE kind = 'drawn'", "An entry draws on a lot once.")
 
     def init(self):
-        for event, tables, rows in _TRIGGERS:
-            name = SQL.identifier(f"psa_retainer_move_{event.code.lower()}")
-            self.env.cr.execute(SQL(
-                """
-                CREATE OR REPLACE FUNCTION %(name)s() RETURNS trigger LANGUAGE plpgsql AS $body$
-                DECLARE
-                    changed boolean;
-                BEGIN
-                    SELECT EXISTS (
-                        SELECT FROM (%(rows)s) AS part(retainer_id, lot_id, units)
-                      GROUP BY lot_id HAVING SUM(units) <> 0
-                    ) INTO changed;
-                    IF NOT changed THEN
-                        RETURN NULL;
-                    END IF;
-                    UPDATE psa_retainer retainer
-                       SET balance = COALESCE(retainer.balance, 0) + delta.units
-                      FROM (
-                          SELECT retainer_id, SUM(units) AS units
-                            FROM (%(rows)s) AS part(retainer_id, lot_id, units)
-                        GROUP BY retainer_id
-                      ) AS delta
-                     WHERE retainer.id = delta.retainer_id;
-                    UPDATE psa_retainer_move lot
-                       SET rest = COALESCE(lot.rest, 0) + delta.units
-                      FROM (
-                          SELECT lot_id, SUM(units) AS units
-                            FROM (%(rows)s) AS part(retainer_id, lot_id, units)
-                        GROUP BY lot_id HAVING SUM(units) <> 0
-                      ) AS delta
-                     WHERE lot.id = delta.lot_id;
+        sums_follow_rows(self.env.cr, self._table, _NEW, _OLD, lambda rows: SQL(
+            """
+                SELECT EXISTS (
+                    SELECT FROM (%(rows)s) AS part(retainer_id, lot_id, units)
+                  GROUP BY lot_id HAVING SUM(units) <> 0
+                ) INTO changed;
+                IF NOT changed THEN
                     RETURN NULL;
-                END $body$;
-                DROP TRIGGER IF EXISTS %(name)s ON psa_retainer_move;
-                CREATE TRIGGER %(name)s AFTER %(event)s ON psa_retainer_move REFERENCING %(tables)s
-                    FOR EACH STATEMENT EXECUTE FUNCTION %(name)s();
-                """,
-                name=name, event=event, tables=tables, rows=rows,
-            ))
+                END IF;
+                UPDATE psa_retainer retainer
+                   SET balance = COALESCE(retainer.balance, 0) + delta.units
+                  FROM (
+                      SELECT retainer_id, SUM(units) AS units
+                        FROM (%(rows)s) AS part(retainer_id, lot_id, units)
+                    GROUP BY retainer_id
+                  ) AS delta
+                 WHERE retainer.id = delta.retainer_id;
+                UPDATE psa_retainer_move lot
+                   SET rest = COALESCE(lot.rest, 0) + delta.units
+                  FROM (
+                      SELECT lot_id, SUM(units) AS units
+                        FROM (%(rows)s) AS part(retainer_id, lot_id, units)
+                    GROUP BY lot_id HAVING SUM(units) <> 0
+                  ) AS delta
+                 WHERE lot.id = delta.lot_id;
+            """, rows=rows), declare=SQL("DECLARE changed boolean;"))
 
     # === CRUD: the cache follows what the database did === #
     @api.model_create_multi
