@@ -2,7 +2,6 @@ import contextlib
 import random
 from datetime import date, timedelta
 from decimal import Decimal
-from unittest.mock import patch
 
 import psycopg2
 
@@ -179,15 +178,27 @@ class TestCap(CapCase):
         [entry] = self.make_time(self.order, [8])
         self.assertEqual((entry.amount, entry.over_cap_amount), (500, 300), "without shares the customer pays all")
         self.assertCap(theirs, 0)
-        with self.patched_weight(mine, "0.6"):
-            mine.amount_limit = 400.0
+        mine.amount_limit = 400.0
+        self.order.psa_share_ids = [
+            Command.create({"partner_id": self.customer.id, "percent": 60, "is_rounding": True}),
+            Command.create({"partner_id": stranger.id, "percent": 40}),
+        ]
+        self.assertEqual((entry.amount, entry.over_cap_amount), (2.5, 797.5), "40 % of 2.50 is the other one's 1.00")
+        theirs.amount_limit = 1000.0
         self.assertEqual((entry.amount, entry.over_cap_amount), (666.66, 133.34), "60 % of it is 400.00")
         self.assertCap(mine, 400)
+        self.assertCap(theirs, 266.66)
 
-    def patched_weight(self, cap, weight):
-        return patch.object(
-            type(cap), "_weights", lambda caps, rows: {
-                row["id"]: Decimal(weight) if row["id"] == cap.id else Decimal(0) for row in rows})
+    def test_shares_count_from_their_day(self):
+        other = self.env["res.partner"].create({"name": "Joins on May 16"})
+        self.order.psa_share_ids = [
+            Command.create({
+                "partner_id": self.customer.id, "percent": 50, "is_rounding": True, "date_from": "2026-05-16"}),
+            Command.create({"partner_id": other.id, "percent": 50, "date_from": "2026-05-16"}),
+        ]
+        mine = self.cap(5000.0, kind="customer", partner_id=self.customer.id)
+        self.make_time(self.order, [(date(2026, 5, 15), 8), (date(2026, 5, 18), 8)])
+        self.assertCap(mine, 800 + 400)
 
     def test_a_soft_cap_lets_through_marks_and_warns_once(self):
         responsible = self.reviewer

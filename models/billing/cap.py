@@ -218,7 +218,7 @@ class PsaCap(models.Model):
                     continue
                 use = cap.share_of(
                     decimal_of(entry.amount), decimal_of(entry.quantity if entry.kind == "time" else 0),
-                    entry.currency_id)
+                    entry.currency_id, entry.work_date)
                 row["cap_uses"][cap.id] = use
                 sums[cap.id][0] += use[0]
                 sums[cap.id][1] += use[1]

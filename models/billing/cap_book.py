@@ -3,6 +3,7 @@
 Plain Python: amounts and hours are :class:`~decimal.Decimal`. Limits that are not set are None.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 
@@ -16,7 +17,8 @@ NOTHING = (ZERO, ZERO)
 class Cap:
     """One cap: its limits, what the database has reserved, and what is taken while this batch is decided.
 
-    :param weight: part of the work that counts, for the cap of one customer's share (1: all of it)
+    :param weight_on: function of a work date: the part of that day's work that counts, for the cap of one customer's
+        share (1: all of it)
     :param reserved: ``[amount, hours]`` as the database has it
     :param used: ``[amount, hours]`` that this batch cannot have
     """
@@ -29,19 +31,20 @@ class Cap:
     limits: tuple
     reserved: list
     scope: dict
-    weight: Decimal = Decimal(1)
+    weight_on: Callable = lambda _day: Decimal(1)
     used: list = field(default_factory=list)
 
     def __post_init__(self):
         self.used = list(self.reserved)
 
-    def share_of(self, amount, quantity, currency):
-        """Return ``(amount, hours)`` that work uses of this cap."""
-        if self.weight == 1:
+    def share_of(self, amount, quantity, currency, day):
+        """Return ``(amount, hours)`` that work of ``day`` uses of this cap."""
+        weight = self.weight_on(day)
+        if weight == 1:
             return amount, quantity
-        return round_amount(amount * self.weight, currency), quantity_of(quantity * self.weight)
+        return round_amount(amount * weight, currency), quantity_of(quantity * weight)
 
-    def fit(self, amount, quantity, hours, currency):
+    def fit(self, amount, quantity, hours, currency, day):
         """Return ``(amount, quantity)`` of work that the cap lets through; corrections always go through.
 
         :param amount, quantity: Decimals: what would be billed
@@ -49,14 +52,14 @@ class Cap:
         """
         if not self.hard or amount <= 0:
             return amount, quantity
-        amount_limit, hours_limit = self.limits
+        (amount_limit, hours_limit), weight = self.limits, self.weight_on(day)
         if amount_limit is not None:
-            room = _down(max(amount_limit - self.used[0], ZERO) / self.weight, Decimal(str(currency.rounding)))
+            room = _down(max(amount_limit - self.used[0], ZERO) / weight, Decimal(str(currency.rounding)))
             if room < amount:
                 amount, quantity = room, _share(quantity, room, amount)
                 hours = quantity if hours else ZERO
         if hours_limit is not None and hours > 0:
-            room = _down(max(hours_limit - self.used[1], ZERO) / self.weight, QUANTITY_STEP)
+            room = _down(max(hours_limit - self.used[1], ZERO) / weight, QUANTITY_STEP)
             if room < hours:
                 amount, quantity = min(amount, round_amount(amount * room / hours, currency)), room
         return (amount, quantity) if amount else NOTHING

@@ -74,7 +74,7 @@ class PsaEntry(models.Model):
         timed = row["kind"] == "time"
         amount, quantity = row["amount"], row["quantity"]
         for cap in row["caps"]:
-            fits = cap.fit(amount, quantity, quantity if timed else ZERO, currency)
+            fits = cap.fit(amount, quantity, quantity if timed else ZERO, currency, row["work_date"])
             if fits != (amount, quantity):
                 amount, quantity = fits
                 row["over_cap_id"] = cap.id
@@ -90,7 +90,7 @@ class PsaEntry(models.Model):
         if not amount:
             return
         for cap in row["caps"]:
-            use = cap.share_of(amount, quantity if timed else ZERO, currency)
+            use = cap.share_of(amount, quantity if timed else ZERO, currency, row["work_date"])
             row["cap_uses"][cap.id] = use
             cap.take(use)
             if not cap.hard and amount > 0 and cap.is_passed():

@@ -4,7 +4,7 @@ from odoo import api, models
 from odoo.tools import SQL
 
 from .cap_book import Cap, CapBook
-from .pricing import decimal_of
+from .share import shares_on
 
 _COLUMNS = ("partner_id", "order_line_id", "project_id", "task_id")
 
@@ -55,7 +55,7 @@ class PsaCap(models.Model):
                 book.caps[cap_id].kind == "purchase_order"
                 for cap_id, entry_id in book.uses if entry_id == row["entry"].id)
         if cap.kind == "customer":
-            return cap.weight > 0
+            return cap.weight_on(row["work_date"]) > 0
         if cap.kind == "line":
             return row["order_line_id"] == scope["order_line_id"]
         if cap.kind == "phase":
@@ -88,35 +88,41 @@ class PsaCap(models.Model):
                 limits=(Decimal(row["amount_limit"]) or None, Decimal(row["quantity_limit"]) or None),
                 reserved=[Decimal(row["amount"]), Decimal(row["quantity"])],
                 scope={name: row[name] for name in _COLUMNS},
-                weight=weights.get(row["id"], Decimal(1)),
+                **({"weight_on": weights[row["id"]]} if row["id"] in weights else {}),
             )
             for row in rows
         ]
 
     @api.model
     def _weights(self, rows):
-        """Return ``{cap id: part of the work that the cap's customer pays}``, Decimals between 0 and 1.
+        """Return ``{cap id: function of a work date: the part of the work that the cap's customer pays}``.
 
-        Read from the shares of the contract where there are some; without them the contract's customer pays all.
+        Read from the shares in force on the day; where there are none, the contract's own customer pays all.
 
         :param rows: dicts with ``id``, ``order_id`` and ``partner_id`` of caps of a customer's share
         """
         if not rows:
             return {}
-        shares = {}
-        if "psa.billing.share" in self.env:
-            for share in self.env["psa.billing.share"].sudo().search(
-                    [("order_id", "in", [row["order_id"] for row in rows])]):
-                key = share.partner_id.commercial_partner_id.id
-                by_partner = shares.setdefault(share.order_id.id, {})
-                by_partner[key] = by_partner.get(key, Decimal(0)) + decimal_of(share.percent) / 100
-        result = {}
-        for row in rows:
-            partner = self.env["res.partner"].browse(row["partner_id"]).commercial_partner_id.id
-            order = self.env["sale.order"].browse(row["order_id"])
-            by_partner = shares.get(row["order_id"]) or {order.partner_id.commercial_partner_id.id: Decimal(1)}
-            result[row["id"]] = by_partner.get(partner, Decimal(0))
-        return result
+        orders = self.env["sale.order"].browse({row["order_id"] for row in rows})
+        shares = self.env["psa.billing.share"]._by_order(orders)
+        payers = self.env["res.partner"].browse({
+            *(share.partner_id for of_order in shares.values() for share in of_order),
+            *(row["partner_id"] for row in rows),
+        })
+        commercial = {partner.id: partner.commercial_partner_id.id for partner in payers}
+
+        def weight_of(row):
+            own = self.env["sale.order"].browse(row["order_id"]).partner_id.commercial_partner_id.id
+            payer = commercial[row["partner_id"]]
+
+            def weight_on(day):
+                in_force = shares_on(shares.get(row["order_id"], ()), day)
+                if not in_force:
+                    return Decimal(payer == own)
+                return sum(share.percent for share in in_force if commercial[share.partner_id] == payer) / Decimal(100)
+            return weight_on
+
+        return {row["id"]: weight_of(row) for row in rows}
 
     @api.model
     def _uses_of(self, caps, entry_ids):

@@ -96,19 +96,19 @@ class PsaBillingShare(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         shares = super().create(vals_list)
-        shares.order_id._psa_outdate_proposals()
+        shares.order_id._psa_follow_shares()
         return shares
 
     def write(self, vals):
         orders = self.order_id
         result = super().write(vals)
-        (orders | self.order_id)._psa_outdate_proposals()
+        (orders | self.order_id)._psa_follow_shares()
         return result
 
     def unlink(self):
         orders = self.order_id
         result = super().unlink()
-        orders._psa_outdate_proposals()
+        orders._psa_follow_shares()
         return result
 
     # === BUSINESS === #
@@ -160,6 +160,13 @@ class SaleOrder(models.Model):
             raise ValidationError(self.env._(
                 "A customer has one share of %(contract)s at a time (from %(date)s on).",
                 contract=self.name, date=when))
+
+    def _psa_follow_shares(self):
+        """Who pays what has changed: caps of a customer's share count anew, open proposals are out of date."""
+        self._psa_outdate_proposals()
+        caps = self.env["psa.cap"].sudo().search([("order_id", "in", self.ids), ("kind", "=", "customer")])
+        if caps:
+            caps._recount()
 
     def _psa_outdate_proposals(self):
         """Tell open proposals of these contracts that how they are invoiced has changed."""
