@@ -23,6 +23,7 @@ class PsaLending(models.Model):
     _name = "psa.lending"
     _description = "Lent Hours"
     _order = "id desc"
+    _rec_name = "entry_id"
 
     # === FIELDS === #
     entry_id = fields.Many2one("psa.entry", required=True, index=True, readonly=True, ondelete="restrict")
