@@ -23,7 +23,6 @@ class PsaLending(models.Model):
     _name = "psa.lending"
     _description = "Lent Hours"
     _order = "id desc"
-    _rec_name = "entry_id"
 
     # === FIELDS === #
     entry_id = fields.Many2one("psa.entry", required=True, index=True, readonly=True, ondelete="restrict")
@@ -49,6 +48,12 @@ class PsaLending(models.Model):
 
     _charged_once = models.UniqueIndex(
         "(entry_id) WHERE state = 'charged'", "These hours were charged between the companies already.")
+
+    # === COMPUTE === #
+    @api.depends("entry_id")
+    def _compute_display_name(self):
+        for lending in self:
+            lending.display_name = lending.entry_id.sudo().display_name  # the lender does not read the borrower's work
 
     # === CHARGING === #
     @api.model
