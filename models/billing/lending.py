@@ -49,6 +49,12 @@ class PsaLending(models.Model):
     _charged_once = models.UniqueIndex(
         "(entry_id) WHERE state = 'charged'", "These hours were charged between the companies already.")
 
+    # === COMPUTE === #
+    @api.depends("entry_id")
+    def _compute_display_name(self):
+        for lending in self:
+            lending.display_name = lending.entry_id.sudo().display_name  # the lender does not read the borrower's work
+
     # === CHARGING === #
     @api.model
     def _charge(self, moves):

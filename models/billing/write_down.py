@@ -48,6 +48,7 @@ class PsaWriteDown(models.Model):
     entry_ids = fields.Many2many(
         "psa.entry", string="Entries", domain="[('billing_state', '=', 'to_bill'), ('amount', '>', 0), "
         "'|', ('state', '=', 'approved'), ('reason', 'in', ('cap_reached', 'po_used_up'))]")
+    partner_ids = fields.Many2many("res.partner", string="Customers", compute="_compute_partner_ids")
     mode = fields.Selection(
         [("full", "All of it (write off)"), ("percent", "A percentage"), ("amount", "An amount")],
         "Write Down", required=True, default="full")
@@ -78,6 +79,11 @@ class PsaWriteDown(models.Model):
         "CHECK (mode <> 'amount' OR amount > 0)", "A write-down only ever bills less: its amount is above zero.")
 
     # === COMPUTE === #
+    @api.depends("entry_ids.partner_id")
+    def _compute_partner_ids(self):
+        for write_down in self:
+            write_down.partner_ids = write_down.entry_ids.partner_id
+
     @api.depends("entry_ids")
     def _compute_company_id(self):
         for write_down in self:

@@ -86,11 +86,14 @@ export class TraceField extends Component {
     }
 
     calculation(trace) {
-        const exact = trace.exact !== trace.amount ? ` = ${trace.exact}` : "";
-        if (trace.rule === "hours_times_rate") {
-            return trace.rate === undefined ? `${trace.hours} h` : `${trace.hours} h × ${trace.rate}${exact}`;
+        if (trace.exact === undefined) {
+            return this.text(trace.rule);
         }
-        return `${this.text(trace.rule)}: ${trace.exact}`;
+        const exact = trace.exact !== trace.amount ? ` = ${this.money(trace.exact)}` : "";
+        if (trace.rule === "hours_times_rate") {
+            return trace.rate === undefined ? `${trace.hours} h` : `${trace.hours} h × ${this.money(trace.rate)}${exact}`;
+        }
+        return `${this.text(trace.rule)}: ${this.money(trace.exact)}`;
     }
 
     money(text) {
