@@ -74,3 +74,5 @@ from . import test_billing_run
 from . import test_apply_costs
 from . import test_amendment_random
 from . import test_demo_money
+from . import test_billing_scenarios
+from . import test_billing_scenarios_money

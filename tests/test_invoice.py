@@ -68,6 +68,7 @@ class TestInvoice(BillingCase):
         move.invoice_line_ids.filtered(lambda line: line.price_unit == 200).unlink()
         self.assertEqual((ada.billing_state, grace.billing_state), ("billed", "to_bill"))
         self.assertFalse(grace.analytic_line_id.timesheet_invoice_id)
+        self.assertEqual(ada.analytic_line_id.timesheet_invoice_id, move, "only what was deleted loses its invoice")
         carried = move.psa_proposal_id.line_ids.filtered(lambda line: line.entry_id == grace)
         self.assertEqual((carried.decision, carried.reason), ("carried", "Removed from the draft invoice"))
         move.action_post()

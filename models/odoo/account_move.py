@@ -98,6 +98,7 @@ class AccountMove(models.Model):
     def _psa_check_lines(self):
         """Refuse to post an invoice whose lines do not add up to the entries on them, whoever changed what."""
         moves = self.filtered(lambda move: move.move_type in ("out_invoice", "out_refund"))
+        moves._psa_check_strangers()
         for line, amount in self.env["psa.allocation"].sudo()._read_group(
             [("move_id", "in", moves.ids), ("kind", "=", "invoice")], ["move_line_id"], ["amount:sum"]
         ):
@@ -112,3 +113,19 @@ class AccountMove(models.Model):
                     total=line.currency_id.format(total),
                     amount=line.currency_id.format(amount),
                 ))
+
+    def _psa_check_strangers(self):
+        """Refuse to post a line that bills a contract of the hub and on which no entry stands: the ledger knows nothing
+        of it, so the same work would be billed again. What was posted before the contract came to the hub may stay.
+        """
+        moves = self.sudo().filtered(lambda move: (  # who posts need not see sales or proposals
+            move.move_type == "out_invoice" and not move._psa_credits()
+            and (move.psa_proposal_ids or not move.posted_before)))
+        for line in moves.invoice_line_ids:
+            billed = line.sale_line_ids.filtered(lambda sold: (
+                sold.order_id.psa_contract and sold.psa_billing_method and not sold.is_downpayment))
+            if billed and not line.psa_allocation_ids:
+                raise UserError(self.env._(
+                    "“%(line)s” bills %(contract)s past PSA Hub, which would bill the same work again: delete it and "
+                    "make a billing proposal.",
+                    line=(line.name or "").split("\n")[0], contract=billed.order_id[:1].name))

@@ -52,4 +52,9 @@ class AccountMoveLine(models.Model):
             "|", ("move_line_id", "in", self.ids), ("origin_line_id", "in", self.ids),
         ])
         allocations._release()
-        return super().unlink()
+        moves = self.filtered(lambda line: line.sale_line_ids.order_id.filtered("psa_contract")).move_id
+        result = super().unlink()
+        # sale_timesheet has just cleared the invoice of every timesheet of these contract lines, of other lines too.
+        entries = moves.exists()._psa_allocations().entry_id
+        entries._link_timesheets(self.env["psa.allocation"]._latest_invoices(entries))
+        return result
