@@ -78,6 +78,19 @@ class TestProposalRules(BillingCase):
         move = self.bill(self.order)
         self.assertEqual(sorted(move.invoice_line_ids.mapped("quantity")), [2, 8])
 
+    def test_what_only_its_taxes_take_below_zero_is_carried(self):
+        order = self.make_contract(
+            ("time_material", 10, 100.0, {"psa_role_id": self.consultant.id, "tax_ids": [Command.clear()]}),
+            ("time_material", 10, 95.0, {"psa_role_id": self.architect.id}))
+        self.make_rate(100, order, role_id=self.consultant.id)
+        self.make_rate(95, order, role_id=self.architect.id)
+        self.make_time(order, [1], role_id=self.consultant.id)
+        self.make_time(order, [-1], line=order.order_line[1], role_id=self.architect.id)
+        proposal = self.propose(order)
+        # 100.00 without tax less 95.00 with 15 %: 5.00 before tax, -9.25 in all
+        self.assertEqual(proposal.line_ids.mapped("decision"), ["carried", "carried"])
+        self.assertEqual((proposal.amount_total, proposal.amount_carried), (0, 5))
+
     def test_corrections_on_a_credit_note_of_their_own(self):
         self.layout.negative_lines = "credit_note"
         self.company.psa_invoice_layout_id = self.layout

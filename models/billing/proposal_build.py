@@ -144,6 +144,7 @@ class PsaProposal(models.Model):
         insert_rows(Line, vals_list)
         self.invalidate_recordset()
         self._compute_totals()
+        self._carry_below_zero()
         self.write({"needs_refresh": False})
 
     def _delete_lines(self):

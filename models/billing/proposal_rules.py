@@ -45,6 +45,17 @@ class PsaProposal(models.Model):
             "%(total)s is below the smallest invoice of %(minimum)s: carried to the next one",
             total=self.currency_id.format(float(total)), minimum=self.currency_id.format(float(minimum))))
 
+    def _carry_below_zero(self):
+        """Carry what only its taxes take below zero: no invoice can say that either."""
+        below = self.filtered(lambda proposal: (
+            proposal.amount_total < 0 and proposal.order_id._psa_layout().negative_lines != "credit_note"))
+        if below:
+            below.line_ids.filtered(lambda line: line.decision == "in").write({
+                "decision": "carried", "reserved": False,
+                "reason": self.env._("The total would be negative: carried to the next invoice"),
+            })
+            below._compute_totals()
+
 
 # === PLAIN HELPERS === #
 def _carry(lines, reason, all_of_them=False):
