@@ -129,6 +129,7 @@ class PsaLane(models.AbstractModel):
         while full and progress.time_left():
             try:
                 count, full = self._drain_batch(lane, turn, worker)
+                turn.begun = True
             except Exception:
                 with contextlib.suppress(psycopg2.Error):  # no database, no report
                     self.env.cr.rollback()
@@ -213,7 +214,7 @@ class PsaLane(models.AbstractModel):
         :return: :class:`Batch`, or None when nothing was claimed
         """
         limit = limit or turn.batch_size
-        rows = self._claim(lane, turn.connection_id, limit)
+        rows = self._claim(lane, turn.connection_id, limit, retries=not turn.begun)
         mine = [row for row in rows if row.pop("mine")]
         if not mine:
             return None
@@ -222,12 +223,13 @@ class PsaLane(models.AbstractModel):
         company = env["res.company"].browse(turn.company_id)
         Message = env["psa.message"]
         claims = [Claim(Message.browse(row["id"]), connection, company, row) for row in mine]
-        batch = Batch(env, connection, claims, full=len(rows) >= limit, trust_unique=trust_unique)
+        batch = Batch(
+            env, connection, claims, full=len(rows) >= limit, trust_unique=trust_unique, mappings=turn.mappings)
         batch.run()
         return batch
 
     @api.model
-    def _claim(self, lane, connection_id, limit):
+    def _claim(self, lane, connection_id, limit, retries=True):
         """Lock the oldest ``limit`` pending messages of a connection, and a quarter as many whose retry is due.
 
         The order is by arrival, as the index has it: with an order by id alone PostgreSQL would rather walk through a
@@ -235,29 +237,31 @@ class PsaLane(models.AbstractModel):
 
         ``mine`` is false for a message whose record another worker has in hand in another version; it stays due.
 
+        :param retries: also look for what is due for a retry
         :return: list of dicts, oldest first
         """
         columns = SQL("id, connection_id, stream_id, object_type, external_id, source_version, operation, payload, "
                       "origin, attempt_count, exception_id")
+        claimed = fresh = SQL(
+            """
+            (SELECT %s FROM psa_message WHERE lane = %s AND connection_id = %s AND state = 'pending'
+           ORDER BY received_at, id LIMIT %s FOR NO KEY UPDATE SKIP LOCKED)
+            """, columns, lane, connection_id, limit)
+        if retries:
+            claimed = SQL(
+                """
+                (SELECT * FROM (SELECT %s FROM psa_message
+                                 WHERE lane = %s AND connection_id = %s AND state = 'retry' AND next_attempt_at <= %s
+                              ORDER BY next_attempt_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED) again
+                  UNION ALL SELECT * FROM %s fresh)
+                """, columns, lane, connection_id, fields.Datetime.now(), max(limit // 4, 1), fresh)
         return self.env.execute_query_dict(SQL(
             """
-            WITH again AS (
-                SELECT %(columns)s FROM psa_message
-                 WHERE lane = %(lane)s AND connection_id = %(connection)s AND state = 'retry'
-                   AND next_attempt_at <= %(now)s
-              ORDER BY next_attempt_at LIMIT %(quarter)s
-                   FOR NO KEY UPDATE SKIP LOCKED),
-            fresh AS (
-                SELECT %(columns)s FROM psa_message
-                 WHERE lane = %(lane)s AND connection_id = %(connection)s AND state = 'pending'
-              ORDER BY received_at, id LIMIT %(limit)s
-                   FOR NO KEY UPDATE SKIP LOCKED)
+            WITH claimed AS MATERIALIZED (SELECT * FROM %s rows)
             SELECT claimed.*, pg_try_advisory_xact_lock(hashtextextended(
                        connection_id || ':' || object_type || ':' || external_id, 0)) AS mine
-              FROM (SELECT * FROM again UNION ALL SELECT * FROM fresh) claimed
-          ORDER BY id
-            """, columns=columns, lane=lane, connection=connection_id, limit=limit, quarter=max(limit // 4, 1),
-            now=fields.Datetime.now()))
+              FROM claimed ORDER BY id
+            """, claimed))
 
     def _working_env(self, turn):
         """Return the environment that handlers work in: the connection's user, in all companies of that user."""

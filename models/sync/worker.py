@@ -36,6 +36,8 @@ class Turn:
         self.company_ids = [company.id, *(user.company_ids - company).ids]
         self.user_id = user.id
         self.batch_size = connection.batch_size
+        self.mappings = {}  # {stream id: id of the field map in force}, as far as batches asked
+        self.begun = False  # what is due for a retry is looked for once a turn
         self.end_at = time.monotonic() + TURN_SECONDS
 
     def is_over(self):

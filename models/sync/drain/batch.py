@@ -10,15 +10,17 @@ class Batch:
     :ivar resolved: ``{(object type, external id): Odoo record or None}`` of parents looked up so far
     :ivar older: ``{claim: [row of an open older message of the same record]}``
     :ivar missing: ``{(object type, external id): Missing}`` of parents that are not there
+    :ivar mappings: ``{stream id: id of the field map in force}``, shared by the batches of a turn
     :ivar woken: wait keys of what was bound or changed
     """
 
-    def __init__(self, env, connection, claims, full=False, trust_unique=False):
+    def __init__(self, env, connection, claims, full=False, trust_unique=False, mappings=None):
         self.env = env
         self.connection = connection
         self.claims = claims
         self.full = full
         self.trust_unique = trust_unique
+        self.mappings = {} if mappings is None else mappings
         self.streams = {}
         self.bound = {}
         self.resolved = {}

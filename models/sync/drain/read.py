@@ -39,8 +39,10 @@ def read(batch):
 
 def _sources(batch):
     streams = batch.env["psa.stream"].browse({claim.stream for claim in batch.claims})
-    active = batch.env["psa.mapping"]._active_by_stream(streams.ids)
-    return {stream.id: _Source(stream, active.get(stream.id)) for stream in streams}
+    if unknown := [stream_id for stream_id in streams.ids if stream_id not in batch.mappings]:
+        active = batch.env["psa.mapping"]._active_by_stream(unknown)
+        batch.mappings.update((stream_id, active.get(stream_id)) for stream_id in unknown)
+    return {stream.id: _Source(stream, batch.mappings[stream.id]) for stream in streams}
 
 
 # === ONE MESSAGE === #
