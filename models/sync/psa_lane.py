@@ -130,7 +130,7 @@ class PsaLane(models.AbstractModel):
             try:
                 count, full = self._drain_batch(lane, turn, worker)
                 turn.begun = True
-            except Exception:
+            except Exception:  # whatever it is: what was committed so far is reported, then it goes on its way
                 with contextlib.suppress(psycopg2.Error):  # no database, no report
                     self.env.cr.rollback()
                     progress.report()
