@@ -55,11 +55,10 @@ class WorkerCase(BaseCase):
         self.cr.commit()
 
     def receive(self, *records):
-        """Receive ``(external id, version, raw)`` accounts, 500 a transaction."""
+        """Receive ``(external id, version, raw[, operation])`` accounts, 500 a transaction."""
         for start in range(0, len(records), 500):
             self.env["psa.message"]._receive(self.streams["account"], [
-                base.RawRecord("Account", external_id, version, raw)
-                for external_id, version, raw in records[start:start + 500]], "pull")
+                base.RawRecord("Account", *record) for record in records[start:start + 500]], "pull")
             self.cr.commit()
 
     def run_pool(self, workers=2, kills=0, seconds=240, seed=1, hot=True):
@@ -195,6 +194,36 @@ class TestRaces(WorkerCase):
                 self.assertEqual(self.state(child), "pending")
                 self.handlers(self.env)._drain("master", stand_by=0)
                 self.assertEqual(self.state(child), "done")
+
+    def test_child_sent_to_wait_while_its_parent_turns_out_not_to_exist(self):
+        """It is held, and so its money is seen, whichever of the two commits last; the sweep does the same."""
+        for name, order in (("parent", (0, 1)), ("child", (1, 0)), ("sweep", (0, 1))):
+            with self.subTest(last=name):
+                parent, child = f"P{name}", f"C{name}"
+                envs = self.other(), self.other()
+                self.receive((parent, "1", {}, base.DELETE))
+                turn = Turn(envs[0]["psa.connection"].browse(self.connection.id))
+                envs[0].cr.commit()
+                gone = self.handlers(envs[0])._run_batch("master", turn)
+                self.receive((child, "1", {"Name": "Child", "ParentId": parent}))
+                envs[1].cr.commit()
+                waiting = self.handlers(envs[1])._run_batch("master", turn)
+                self.assertEqual(waiting.claims[0].outcome.state, "waiting", "it cannot see the other one's work")
+                settlements = gone.settlement(), waiting.settlement()
+                for position in order:
+                    env = envs[position]
+                    env.cr.commit()
+                    if name != "sweep":
+                        env["psa.lane"]._settle(
+                            env["psa.connection"].browse(self.connection.id), *settlements[position])
+                        env.cr.commit()
+                if name == "sweep":
+                    self.assertEqual(self.state(child), "waiting", "both workers were killed before they looked again")
+                    self.env["psa.lane"]._cron_sweep()
+                    self.cr.commit()
+                self.assertEqual(self.state(child), "pending")
+                self.handlers(self.env)._drain("master", stand_by=0)
+                self.assertEqual(self.state(child), "held")
 
     def test_record_in_hand_is_left_alone(self):
         """While one worker has a version of a record, another one takes neither that message nor a newer one."""

@@ -3,6 +3,7 @@ import contextlib
 import logging
 import random
 import time
+from collections import defaultdict
 from datetime import timedelta
 
 import psycopg2
@@ -276,21 +277,24 @@ class PsaLane(models.AbstractModel):
 
     # === RACES === #
     @api.model
-    def _settle(self, connection, bound, awaited):
-        """Close the window in which one worker binds a parent while another one sends its child to wait for it.
+    def _settle(self, connection, decided, awaited):
+        """Close the window in which one worker decides on a parent while another one sends its child to wait for it.
 
-        Each of them looks again with a new snapshot after its commit; whoever commits last sees the other one.
+        A parent is decided on when it is bound, or when the source says that it does not exist. Each worker looks again
+        with a new snapshot after its commit; whoever commits last sees the other one.
 
-        :param bound: wait keys of what this worker has just bound
+        :param decided: wait keys of what this worker has just bound or learnt to be gone
         :param awaited: references that its messages wait for now
         """
-        if not bound and not awaited:
+        if not decided and not awaited:
             return
         for attempt in range(SETTLE_ATTEMPTS):
-            keys = set(bound)
+            keys = set(decided)
             if awaited:
-                keys |= {record_key(connection.id, *reference)
-                         for reference in self.env["psa.binding"]._resolve(connection, awaited)}
+                heard = self.env["psa.message"]._last_heard(connection, awaited)
+                keys |= {record_key(connection.id, *reference) for reference in (
+                    *self.env["psa.binding"]._resolve(connection, awaited),
+                    *(reference for reference, word in heard.items() if word == "gone"))}
             try:
                 self.env["psa.message"]._release(keys)
                 self.env.cr.commit()
@@ -302,8 +306,30 @@ class PsaLane(models.AbstractModel):
 
     @api.model
     def _cron_sweep(self):
-        """Do what killed workers have left: release what waits for a bound record, catch up with what is behind."""
+        """Do what killed workers have left: release what waits for a parent that is decided on, catch up.
+
+        Decided on is what is bound, and what the source says does not exist.
+        """
         self.env["psa.apply"]._catch_up()
+        self._release_bound()
+        self._release_gone()
+
+    @api.model
+    def _release_gone(self):
+        waiting = self.env["psa.message"]._read_group(
+            [("state", "=", "waiting"), ("direction", "=", "in")], ["connection_id", "wait_key"])
+        references = defaultdict(set)
+        for connection, key in waiting:
+            references[connection].add(tuple(key.split(":", 3)[2:]))
+        for connection, pairs in references.items():
+            heard = self.env["psa.message"]._last_heard(connection, pairs)
+            released = self.env["psa.message"]._release(
+                [record_key(connection.id, *pair) for pair, word in heard.items() if word == "gone"], ("waiting",))
+            if released:
+                _logger.warning("Sweep: %s messages waited for records that do not exist", released)
+
+    @api.model
+    def _release_bound(self):
         self.env["psa.message"].flush_model()
         self.env["psa.binding"].flush_model()
         released = self.env.execute_query(SQL(

@@ -96,6 +96,36 @@ class PsaMessage(models.Model):
         self.env["psa.lane"]._wake({lane for _id, lane in inserted})
         return [message_id for message_id, _lane in inserted]
 
+    # === LOOK UP === #
+    @api.model
+    def _last_heard(self, connection, references):
+        """Return what the source said last of external records, in one query.
+
+        :param references: iterable of ``(object type, external id)``
+        :return: ``{(object type, external id): "open", "applied" or "gone"}`` of those that it spoke of; "gone" when it
+            said that the record does not exist, and that is done
+        """
+        pairs = sorted(references)
+        if not pairs:
+            return {}
+        self.flush_model(["object_type", "external_id", "operation", "state"])
+        return {
+            (object_type, external_id): heard
+            for object_type, external_id, heard in self.env.execute_query(SQL(
+                """
+                SELECT DISTINCT ON (record.object_type, record.external_id) record.object_type, record.external_id,
+                       CASE WHEN message.state NOT IN ('done', 'skipped') THEN 'open'
+                            WHEN message.operation = 'delete' THEN 'gone' ELSE 'applied' END
+                  FROM unnest(%s::text[], %s::text[]) AS record(object_type, external_id)
+                  JOIN psa_message message
+                    ON message.external_id = record.external_id AND message.object_type = record.object_type
+                 WHERE message.connection_id = %s AND message.direction = 'in'
+              ORDER BY record.object_type, record.external_id, message.id DESC
+                """,
+                [object_type for object_type, _id in pairs], [external_id for _type, external_id in pairs],
+                connection.id))
+        }
+
     # === RELEASE === #
     @api.model
     def _release(self, wait_keys, states=("waiting", "held")):

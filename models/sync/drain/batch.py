@@ -11,7 +11,7 @@ class Batch:
     :ivar older: ``{claim: [row of an open older message of the same record]}``
     :ivar missing: ``{(object type, external id): Missing}`` of parents that are not there
     :ivar mappings: ``{stream id: id of the field map in force}``, shared by the batches of a turn
-    :ivar woken: wait keys of what was bound or changed
+    :ivar woken: wait keys of what was bound or changed, or turned out not to exist
     """
 
     def __init__(self, env, connection, claims, full=False, trust_unique=False, mappings=None):
@@ -40,7 +40,7 @@ class Batch:
         return [claim for claim in self.claims if claim.open]
 
     def settlement(self):
-        """Return what must be looked at again after the commit: (wait keys bound, references awaited)."""
+        """Return what must be looked at again after the commit: (wait keys decided, references awaited)."""
         awaited = {missing.reference for claim in self.claims if claim.outcome.state == "waiting"
                    for missing in self.missing.values() if missing.key == claim.outcome.key}
         return self.woken, awaited

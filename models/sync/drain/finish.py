@@ -208,8 +208,7 @@ def _advance_unchanged(batch):
 
 def _wake(batch):
     """Let go what waited for the records of this batch, also for those that turned out not to exist."""
-    keys = set(batch.woken)
     for claim in batch.claims:
         if claim.operation == "delete" and claim.outcome.state in ("done", "skipped"):
-            keys.add(claim.key)
-    batch.env["psa.message"]._release(keys)
+            batch.woken.add(claim.key)
+    batch.env["psa.message"]._release(batch.woken)

@@ -2,8 +2,6 @@
 
 import functools
 
-from odoo.tools import SQL
-
 from ....connectors import canonical
 from ..item import MERGE, record_key
 
@@ -89,26 +87,11 @@ def _learn_missing(batch, references):
     unknown = sorted(reference for reference in references if reference not in batch.missing)
     if not unknown:
         return
-    known = {
-        (object_type, external_id): (operation, state)
-        for object_type, external_id, operation, state in batch.env.execute_query(SQL(
-            """
-            SELECT DISTINCT ON (record.object_type, record.external_id)
-                   record.object_type, record.external_id, message.operation, message.state
-              FROM unnest(%s::text[], %s::text[]) AS record(object_type, external_id)
-              JOIN psa_message message
-                ON message.external_id = record.external_id AND message.object_type = record.object_type
-             WHERE message.connection_id = %s AND message.direction = 'in'
-          ORDER BY record.object_type, record.external_id, message.id DESC
-            """,
-            [object_type for object_type, _id in unknown], [external_id for _type, external_id in unknown],
-            batch.connection.id))
-    }
+    known = batch.env["psa.message"]._last_heard(batch.connection, unknown)
     for reference in unknown:
         missing = batch.missing[reference] = Missing(batch.connection, reference)
-        operation, state = known.get(reference, (None, None))
-        missing.fetch = operation is None
-        missing.gone = operation == "delete" and state in ("done", "skipped")
+        missing.fetch = reference not in known
+        missing.gone = known.get(reference) == "gone"
 
 
 def _decide(batch, item, refers, missing):
