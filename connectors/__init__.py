@@ -44,6 +44,11 @@ def packages(host):
     return {code: item for code, item in _modules().items() if getattr(item, "host", "") == host}
 
 
+def all_codes():
+    """Return the codes of all connectors and packages."""
+    return set(_modules())
+
+
 def get(code):
     """Return the connector or package of that code. :raise KeyError: there is none"""
     return _modules()[code]

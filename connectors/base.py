@@ -90,6 +90,8 @@ class OutboundSpec:
     :param canonical_type: key of ``canonical.OUTBOUND_TYPES``
     :param object_types: external object types this write-back can update
     :param batch_size: records per :meth:`Connector.push` call
+    :param creates: the records are made by the hub: their external id is the hub's own (``account.move:57``), and the
+        vendor's names of them come back in :attr:`PushResult.data`
     """
 
     code: str
@@ -97,9 +99,19 @@ class OutboundSpec:
     canonical_type: str
     object_types: tuple[str, ...]
     batch_size: int = 50
+    creates: bool = False
 
 
 # --- what passes between engine and connector ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file that belongs to a record (a signed document). It is kept beside the payload, never inside it."""
+
+    name: str
+    content_type: str
+    content: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +121,7 @@ class RawRecord:
     :param version: text that sorts (byte-wise) in the order of the versions: an ISO UTC instant or a padded number;
         empty when the vendor gives none
     :param raw: JSON-ready value (dict); for ``DELETE`` it may be empty; for ``MERGE`` it holds ``{"winner": id}``
+    :param files: tuple of :class:`File`
     """
 
     object_type: str
@@ -116,6 +129,7 @@ class RawRecord:
     version: str
     raw: Any
     operation: str = UPSERT
+    files: tuple[File, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +165,24 @@ class Part:
     external_id: str
     canonical_type: str
     raw: Any
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookRequest:
+    """One request to the connection's webhook address, as it came.
+
+    :param method: in capitals
+    :param url: the public address that the vendor was given, with the query as it was called
+    :param headers: mapping that does not mind the case of names
+    :param query: ``{name: value}`` of the query
+    :param body: raw bytes
+    """
+
+    method: str
+    url: str
+    headers: Any
+    query: dict
+    body: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,12 +228,14 @@ class PushResult:
 
     :param written: False when the vendor already held these values (an echo or a lost answer)
     :param version: the record's version after the write when known, so that the echo is recognised
+    :param data: JSON-ready facts that the vendor gave back and the hub must know (the address of a payment page)
     """
 
     key: str
     error: Exception | None = None
     written: bool = True
     version: str = ""
+    data: dict = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,10 +325,23 @@ class Connector:
     webhook_signs_time = False
     #: default budget of calls: (calls, per seconds)
     rate_budget: tuple[int, int] = (25, 1)
+    #: ``{object type: canonical type}`` of records that are never read but named by a key that people use in Odoo too
+    #: (a project's code, a person's e-mail address): the handler of the type looks them up
+    natural_keys: dict = {}
+    #: ``{case of the conformance suite: why it cannot happen with this vendor}``; see ``docs/connectors``
+    not_applicable: dict = {}
 
     def check(self, session: Session) -> list[Check]:
         """Connection test: log in, read one record of each object, name each missing right."""
         raise NotImplementedError
+
+    def set_up(self, session: Session) -> list[Check]:
+        """Make at the vendor what the write-backs need there (custom properties), after a check that went well.
+
+        Must be safe to repeat, and change nothing that is there already. A line that is not ``ok`` says what a person
+        has to do, and blocks what it names like a line of :meth:`check`.
+        """
+        return []
 
     def fetch_page(self, session: Session, stream: StreamSpec, cursor: dict, options: dict) -> Page:
         """Read the next page from ``cursor`` (empty dict: from the beginning).
@@ -320,9 +367,16 @@ class Connector:
         """Return ``{domain: {source value: target code}}`` for domains whose targets are codes, not records."""
         return {}
 
-    def verify_webhook(self, secrets: list[dict], settings: dict, headers: dict, body: bytes,
+    def webhook_challenge(self, settings: dict, request: WebhookRequest) -> WebhookReply | None:
+        """Answer a request by which the vendor asks whether this address is ours (a GET that wants an echo).
+
+        It says nothing of any record and is not signed. None: this request is no such question.
+        """
+        return None
+
+    def verify_webhook(self, secrets: list[dict], settings: dict, request: WebhookRequest,
                        now: datetime) -> WebhookDelivery:
-        """Check the raw body and return what it says.
+        """Check the raw request and return what it says.
 
         :param secrets: current and, during rotation, previous secret values by field code
         :raise SignatureError: not from this vendor; :raise PoisonError: authentic but unreadable

@@ -13,15 +13,18 @@ ATTEMPTS = 10
 
 class Webhook(http.Controller):
 
-    @http.route("/psa_hub/webhook/<string:token>", type="http", auth="psa_webhook", methods=["POST"], csrf=False,
+    @http.route("/psa_hub/webhook/<string:token>", type="http", auth="psa_webhook", methods=["POST", "GET"], csrf=False,
                 save_session=False, readonly=False)
     def deliver(self, token, **_parameters):
         """Take one delivery. Odoo commits before it sends what this returns, so what is acknowledged is stored."""
         target, body = request.psa_webhook
+        http_request = request.httprequest
         connections = request.env(user=SUPERUSER_ID)["psa.connection"]
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                answer = connections._take_delivery(target, request.httprequest.headers, body)
+                answer = connections._take_delivery(
+                    target, http_request.headers, body, http_request.method,
+                    http_request.query_string.decode("ascii", "replace"), http_request.args.to_dict())
                 request.env.cr.commit()  # pylint: disable=invalid-commit
                 break
             except psycopg2.errors.SerializationFailure:

@@ -4,15 +4,15 @@ Kinds that any HTTP server can show live here; a vendor adds its own (``VENDOR_K
 where it builds the answer.
 """
 
-import json
 import re
 import threading
 from dataclasses import dataclass, field
 
-from .messages import Response, html_response
+from .messages import Response, html_response, json_response
 
 #: answered before the vendor's code sees the request
 BEFORE = frozenset(("rate_limited", "server_error", "maintenance", "hang", "drop", "empty_406", "edge_420"))
+STATUSES = {"rate_limited": 429, "server_error": 500}
 #: the vendor's code runs, then the answer is spoilt
 AFTER = frozenset(("lost_answer", "cut_body", "wrong_encoding"))
 
@@ -100,18 +100,21 @@ class Faults:
         return None
 
 
-def answer_before(fault):
-    """Return the :class:`Response` of a fault that needs no vendor code (``hang`` and ``drop``: None, no answer)."""
-    headers = {"Content-Type": "application/json;charset=UTF-8"}
-    if fault.kind == "rate_limited":
+def answer_before(fault, outage):
+    """Return the :class:`Response` of a fault that happens before the vendor's code looks at the request.
+
+    ``hang`` and ``drop``: None, no answer.
+
+    :param outage: ``f(status) -> (JSON body, headers)``: how this vendor words its 429 and 500
+    """
+    if fault.kind in STATUSES:
+        body, headers = outage(STATUSES[fault.kind])
+        response = json_response(body, STATUSES[fault.kind], headers)
         if "retry_after" in fault.options:
-            headers["Retry-After"] = str(fault.options["retry_after"])
-        body = [{"message": "Too many requests", "errorCode": "REQUEST_LIMIT_EXCEEDED"}]
-        return Response(429, json.dumps(body).encode(), headers)
-    if fault.kind == "server_error":
-        body = [{"message": "An unexpected error occurred. Please include this ErrorId: 1784251120-42",
-                 "errorCode": "UNKNOWN_EXCEPTION"}]
-        return Response(500, json.dumps(body).encode(), headers)
+            response.headers["Retry-After"] = str(fault.options["retry_after"])
+        elif fault.kind == "rate_limited":
+            response.headers.pop("Retry-After", None)
+        return response
     if fault.kind == "maintenance":
         response = html_response(503, "Service Unavailable", "We are down for maintenance. Sorry for that.")
         if "retry_after" in fault.options:

@@ -51,7 +51,7 @@ class Handler(BaseHTTPRequestHandler):
         if kind in BEFORE:
             if kind == "hang":
                 sandbox.stopping.wait(float(fault.options.get("seconds", 60)))
-            response = answer_before(fault)
+            response = answer_before(fault, sandbox.app.outage)
         else:
             request.fault = fault
             response = sandbox.app.handle(request)

@@ -112,7 +112,8 @@ class FakeConnector(base.Connector):
         digest = hmac.new(secret.encode(), stamp.encode() + b"." + body, hashlib.sha256).hexdigest()
         return {"X-Fake-Time": stamp, "X-Fake-Signature": digest}
 
-    def verify_webhook(self, secrets, settings, headers, body, now):
+    def verify_webhook(self, secrets, settings, request, now):
+        headers, body = request.headers, request.body
         stamp = headers.get("X-Fake-Time", "")
         for secret in secrets:
             expected = hmac.new(secret["webhook_secret"].encode(), stamp.encode() + b"." + body, hashlib.sha256)

@@ -42,8 +42,8 @@ class SalesforceConnector(Connector):
 
     # === WEBHOOK === #
 
-    def verify_webhook(self, secrets, settings, headers, body, now):
-        return outbound_message.read(body, settings.get("organization_id") or "", self._notified_streams())
+    def verify_webhook(self, secrets, settings, request, now):
+        return outbound_message.read(request.body, settings.get("organization_id") or "", self._notified_streams())
 
     def webhook_reply(self, delivery):
         return outbound_message.acknowledgement()

@@ -12,7 +12,7 @@ from odoo.exceptions import UserError
 from odoo.tools import SQL, ormcache
 
 from ... import connectors
-from ...connectors.base import WebhookReply
+from ...connectors.base import WebhookReply, WebhookRequest
 from ...connectors.errors import PoisonError, SignatureError, StaleSignatureError
 from .psa_credential import Secrets
 
@@ -28,12 +28,14 @@ _backlogs = {}  # {(database, connection id): (monotonic time, messages waiting)
 class WebhookTarget:
     """What a delivery needs to know of its connection; secrets are kept encrypted.
 
+    :param url: the public address that the vendor was given
     :param streams: stream ids by code
     :param secrets: list of (code, encrypted value, encrypted former value, moment until the former one counts)
     """
 
     connection_id: int
     connector_code: str
+    url: str
     max_bytes: int
     backlog_limit: int
     settings: dict
@@ -88,7 +90,7 @@ class PsaConnection(models.Model):
             ("connection_id", "=", connection.id), ("is_webhook_secret", "=", True),
             ("value_encrypted", "!=", False)])
         return WebhookTarget(
-            connection_id=connection.id, connector_code=connection.connector_code,
+            connection_id=connection.id, connector_code=connection.connector_code, url=connection.webhook_url,
             max_bytes=connection.webhook_max_bytes, backlog_limit=connection.webhook_backlog_limit,
             settings=connection.settings or {},
             streams={stream.code: stream.id for stream in connection.stream_ids if stream.direction == "in"},
@@ -111,15 +113,23 @@ class PsaConnection(models.Model):
     # === ONE DELIVERY === #
 
     @api.model
-    def _take_delivery(self, target, headers, body):
+    def _take_delivery(self, target, headers, body, method="POST", query_string="", query=None):
         """Verify, store and answer one delivery, in the caller's transaction: the answer must follow the commit.
 
         :param headers: mapping of request headers
         :param body: raw bytes
+        :param query_string: as it was called, without the question mark
+        :param query: ``{name: value}`` of it
         :return: :class:`Answer`
         """
         connector = connectors.get(target.connector_code)
         headers = CaseInsensitiveDict(headers)
+        url = f"{target.url}?{query_string}" if query_string else target.url
+        request = WebhookRequest(method, url, headers, query or {}, body)
+        if challenge := connector.webhook_challenge(target.settings, request):
+            return self._answer(challenge)
+        if method != "POST":
+            return Answer(405, b"Only POST.", headers=(("Allow", "POST"),))
         try:
             secrets = self._open_secrets(target)
         except UserError as error:  # it is ours to mend: the sender must keep the delivery
@@ -129,7 +139,7 @@ class PsaConnection(models.Model):
             return self._turn_away(target, "no_secret")
         try:
             delivery = connector.verify_webhook(
-                secrets, target.settings, headers, body, datetime.now(timezone.utc))
+                secrets, target.settings, request, datetime.now(timezone.utc))
         except StaleSignatureError:
             return self._turn_away(target, "stale")
         except SignatureError:

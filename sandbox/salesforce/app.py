@@ -121,6 +121,13 @@ class App:
                      for row in self.store.tables["opportunity"].rows.values() if row.get("Odoo_Invoice_Number__c")}
         return {**written, "Opportunity": {"invoiced": len(deals), "deals": deals}}
 
+    def outage(self, status):
+        """Return how the vendor words a 429 or 500: body and further headers."""
+        if status == 429:
+            return [{"message": "Too many requests", "errorCode": "REQUEST_LIMIT_EXCEEDED"}], {}
+        return [{"message": "An unexpected error occurred. Please include this ErrorId: 1784251120-42",
+                 "errorCode": "UNKNOWN_EXCEPTION"}], {}
+
     def close(self):
         self.outbound.close()
 

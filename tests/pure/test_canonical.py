@@ -58,13 +58,14 @@ def test_instants_need_a_zone():
         canonical._coerce_instant("2026-01-01T10:00:00")
 
 
-@pytest.mark.parametrize("code", ["salesforce", "certinia"])
+@pytest.mark.parametrize("code", sorted(connectors.all_codes()))
 def test_declarations_fit_the_vocabulary(code):
     """Streams, write-backs and default maps speak of types, fields and objects that exist."""
     item = connectors.get(code)
     family = [item, *([connectors.get(item.host)] if getattr(item, "host", "") else connectors.packages(code).values())]
     objects = {name: stream.canonical_type for owner in family for stream in owner.streams
-               for name in (stream.object_type, *stream.parts)}
+               for name in (stream.object_type, *stream.parts)} | {
+        name: type_name for owner in family for name, type_name in getattr(owner, "natural_keys", {}).items()}
     mappings = item.default_mappings()
     assert set(mappings) == {stream.code for stream in item.streams}
     for stream in item.streams:
@@ -73,8 +74,9 @@ def test_declarations_fit_the_vocabulary(code):
         given = set(mappings[stream.code])
         for name, rule in mappings[stream.code].items():
             rule = {"path": rule} if isinstance(rule, str) else rule
-            assert set(rule) <= {"path", "refers_to", "transform", "constant", "owner"}
-            jmespath.compile(rule["path"])
+            assert set(rule) <= {"path", "refers_to", "transform", "constant", "owner", "required"}
+            assert rule.get("path") or "constant" in rule, name
+            jmespath.compile(rule.get("path") or "none")
             owner, _dot, line_field = name.partition(".")
             spec = fields[owner].lines[line_field] if line_field else fields[owner]
             assert (spec.kind == canonical.REFERENCE) == ("refers_to" in rule), name
@@ -83,7 +85,7 @@ def test_declarations_fit_the_vocabulary(code):
         assert {name for name, spec in fields.items() if spec.required} <= given
     for outbound in item.outbound:
         assert outbound.canonical_type in canonical.OUTBOUND_TYPES
-        assert set(outbound.object_types) <= set(objects)
+        assert outbound.creates or set(outbound.object_types) <= set(objects)
     domains = {"company", "payment_term", "tax_profile", "project_template", "billing_method", "role",
                "expense_category", "product"}
     assert set(item.default_value_maps()) <= domains

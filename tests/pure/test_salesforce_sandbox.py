@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 import pytest
 from default_map import to_canonical
 from vendor_rig import CERTINIA, OWNERS, SALESFORCE, connect, read_run, rows
+from wire_server import request_of
 
 from connectors import jsontext
 from connectors.base import DELETE, HINT, MERGE
@@ -267,8 +268,9 @@ def receiver(organization_id):
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
             try:
-                delivery = SALESFORCE.verify_webhook([], {"organization_id": organization_id}, dict(self.headers), body,
-                                                     datetime.now(timezone.utc))
+                delivery = SALESFORCE.verify_webhook(
+                    [], {"organization_id": organization_id}, request_of(body, self.headers),
+                    datetime.now(timezone.utc))
             except ConnectorError as error:
                 got.put(error)
                 self.send_error(401)

@@ -2,6 +2,7 @@ from datetime import datetime, timezone
 
 import pytest
 from lxml import etree
+from wire_server import request_of
 
 from connectors import get
 from connectors.base import HINT
@@ -30,7 +31,7 @@ def message(*notifications, org=ORG, prolog='<?xml version="1.0" encoding="UTF-8
 
 
 def verify(body, org=ORG):
-    return CONNECTOR.verify_webhook([], {"organization_id": org}, {"Content-Type": "text/xml"}, body, NOW)
+    return CONNECTOR.verify_webhook([], {"organization_id": org}, request_of(body, {"Content-Type": "text/xml"}), NOW)
 
 
 def test_a_notification_is_a_hint_to_read_the_record_again():

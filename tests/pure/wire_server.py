@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
-from connectors.base import Session, Token
+from requests.structures import CaseInsensitiveDict
+
+from connectors.base import Session, Token, WebhookRequest
 from connectors.transport import Transport
 
 
@@ -61,7 +63,7 @@ class WireServer:
                 outer.asked.append(request)
                 self._write(handler(request))
 
-            do_GET = do_POST = do_PATCH = do_DELETE = _serve
+            do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _serve
 
             def _write(self, answer):
                 if answer.raw is not None:
@@ -120,6 +122,11 @@ class MemoryTokens:
             self.token = authenticate(dict(self.credentials))
             self.credentials.update(self.token.rotated)
         return self.token
+
+
+def request_of(body, headers=None, method="POST", url="https://erp.example.com/psa_hub/webhook/token", query=None):
+    """Return what the engine gives a connector for a request to the connection's webhook address."""
+    return WebhookRequest(method, url, CaseInsensitiveDict(headers or {}), query or {}, body)
 
 
 def session_for(url, method="client_credentials", credentials=None, token="first", settings=None, **transport):

@@ -83,8 +83,8 @@ class BenchConnector(base.Connector):
     def fetch_records(self, session, stream, external_ids):
         return []
 
-    def verify_webhook(self, secrets, settings, headers, body, now):
-        given = {name.lower(): value for name, value in headers.items()}.get("x-signature", "")
+    def verify_webhook(self, secrets, settings, request, now):
+        body, given = request.body, request.headers.get("x-signature", "")
         if not any(hmac.compare_digest(sign(item["webhook_secret"], body), given) for item in secrets):
             raise errors.SignatureError("The signature does not match.")
         events = json.loads(body)
