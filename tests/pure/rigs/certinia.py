@@ -35,7 +35,8 @@ class CertiniaRig(SalesforceRig):
     def push_items(self, vendor, count=1):
         ids = sorted(
             id_ for id_, row in self._table(vendor, _EXPENSE).rows.items()
-            if row.get("pse__Approved__c") and row.get("pse__Include_In_Financials__c") and not row.get("pse__Billed__c"))
+            if row.get("pse__Approved__c") and row.get("pse__Include_In_Financials__c")
+            and not row.get("pse__Billed__c"))
         return self.connector.outbound[0], [
             PushItem(f"key-{id_}", "pse__Expense__c", id_, POSTED) for id_ in ids[:count]]
 
