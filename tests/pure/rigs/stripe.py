@@ -3,6 +3,7 @@
 import itertools
 import json
 from datetime import datetime, timedelta, timezone
+from urllib.parse import urlsplit
 
 from wire_server import request_of, session_for
 
@@ -40,8 +41,11 @@ class StripeRig(Rig):
         self._numbers = itertools.count(501)
 
     def session(self, vendor, **transport):
+        """The stand-in's host takes the place of the default's; a path in the default stays."""
+        default = next(field.default for field in self.connector.settings if field.code == "base_url")
+        address = vendor.url + urlsplit(default).path.rstrip("/")
         return session_for(vendor.url, "secret_key", {"api_key": vendor.credentials["api_key"]}, None,
-                           {"base_url": vendor.url}, **transport)
+                           {"base_url": address}, **transport)
 
     # === WHAT HAPPENS AT THE VENDOR === #
 
