@@ -1,6 +1,10 @@
-"""How rows look: entries of time and expenses with the names of what they belong to."""
+"""How rows look: entries of time and expenses with the names of what they belong to.
+
+What a row has of other rows is shared between rows and never changed in place.
+"""
 
 from datetime import datetime, timedelta, timezone
+from functools import cache
 
 from .. import studio
 from .store import stamp
@@ -17,27 +21,33 @@ def evening(day):
     return datetime(day.year, day.month, day.day, tzinfo=timezone.utc) + _EVENING
 
 
+@cache
 def named_client(customer):
     return {"id": customer.harvest_id, "name": customer.harvest_name or customer.name, "currency": studio.CURRENCY}
 
 
+@cache
 def project_id(code):
     return 300 + studio.deal(code).number
 
 
+@cache
 def named_project(code):
     return {"id": project_id(code), "name": studio.deal(code).name, "code": code}
 
 
+@cache
 def named_user(email):
     person = studio.person(email)
     return {"id": person.harvest_id, "name": person.name}
 
 
+@cache
 def assignment_id(code, email):
     return project_id(code) * 10_000 + studio.person(email).harvest_id
 
 
+@cache
 def rate(code, email):
     """Return the price of an hour that Harvest has for a person on a project."""
     prices = {line.role: line.price for line in studio.deal(code).lines if line.method == "time"}

@@ -25,6 +25,9 @@ VERSIONS = ("2025-03-31.basil", events.API_VERSION)
 SECRET_KEY, RESTRICTED_KEY = "sk_test_51DemoHaldenMarshFull", "rk_test_51DemoHaldenMarshHub"
 _KINDS_BY_PATH = {path: name for name, (path, _prefix) in KINDS.items()}
 _WRITABLE = ("price", "payment_link", "webhook_endpoint")
+#: control call and method of :class:`Money` -> the value that names the object it is about
+_LEVERS = {"settle": "charge", "refund": "charge", "fail_refund": "refund", "dispute": "charge",
+           "close_dispute": "dispute", "fail_payout": "payout"}
 _RETRY = {"Stripe-Should-Retry": "true"}
 
 
@@ -82,8 +85,8 @@ class App:
                                                   outcome=values.pop("outcome", "succeeded")))
             case "POST", "pay_all_open_links":
                 return {"charges": [self.money.pay(id_)["id"] for id_ in self.money.open_links()]}
-            case "POST", ("settle" | "refund" | "fail_refund" | "dispute" | "close_dispute" | "fail_payout"):
-                return self._shown(getattr(self.money, name)(**values))
+            case "POST", _ if name in _LEVERS:
+                return self._shown(getattr(self.money, name)(values.pop(_LEVERS[name]), **values))
             case "POST", "payout":
                 payout = self.money.payout(**values)
                 return self._shown(payout) if payout else {"payout": None}

@@ -17,14 +17,15 @@ class Events:
 
     def emit(self, type_, row, moment=None, previous=None):
         """Log an event of ``row`` as it stands now and have it delivered; return the event's row."""
-        data = {"object": copy.deepcopy(shown(row, self.store.second()))}
-        if previous is not None and type_.rpartition(".")[2] == "updated":
-            data["previous_attributes"] = previous
-        event = self.store.add("event", self.store.second(moment), api_version=API_VERSION, type=type_, data=data,
-                               pending_webhooks=0, request={"id": None, "idempotency_key": None})
-        if self.sender:
-            self.sender.send(event)
-        return event
+        with self.store.lock:
+            data = {"object": copy.deepcopy(shown(row, self.store.second()))}
+            if previous is not None and type_.endswith(".updated"):
+                data["previous_attributes"] = previous
+            event = self.store.add("event", self.store.second(moment), api_version=API_VERSION, type=type_, data=data,
+                                   pending_webhooks=0, request={"id": None, "idempotency_key": None})
+            if self.sender:
+                self.sender.send(event)
+            return event
 
     def oldest(self):
         """Return the second from which events are still listed."""

@@ -309,27 +309,27 @@ def test_what_can_be_done_with_money(client, sandbox):
     charge = client.control("pay", amount=10_010, currency="eur", metadata={"odoo_reference": "account.move:1"})
     booked = client.get(f"balance_transactions/{charge['balance_transaction']}").json()
     assert (booked["fee"], booked["net"]) == (175, 9835)
-    refund = client.control("refund", charge_id=charge["id"], amount=4_000)
+    refund = client.control("refund", charge=charge["id"], amount=4_000)
     assert client.get(f"charges/{charge['id']}").json()["amount_refunded"] == 4_000
     assert client.rows("refunds", charge=charge["id"])[0]["id"] == refund["id"]
-    dispute = client.control("dispute", charge_id=charge["id"])
+    dispute = client.control("dispute", charge=charge["id"])
     assert client.get(f"disputes/{dispute['id']}").json()["balance_transactions"][0]["net"] == -10_010 - 1_500
-    assert client.control("close_dispute", dispute_id=dispute["id"], outcome="lost")["status"] == "lost"
+    assert client.control("close_dispute", dispute=dispute["id"], outcome="lost")["status"] == "lost"
     with pytest.raises(requests.HTTPError):
-        client.control("refund", charge_id=charge["id"], amount=7_000)
+        client.control("refund", charge=charge["id"], amount=7_000)
     payout = client.control("payout", settle=True)
     rows = client.rows("balance_transactions", payout=payout["id"])
     assert sum(row["net"] for row in rows) == 0
     assert {charge["id"], refund["id"], dispute["id"]} <= {row["source"] for row in rows}
     assert client.control("payout", settle=True) == {"payout": None}
-    assert client.control("fail_payout", payout_id=payout["id"])["status"] == "failed"
+    assert client.control("fail_payout", payout=payout["id"])["status"] == "failed"
     assert client.control("payout")["amount"] == payout["amount"]
 
 
 def test_pending_charge_has_no_movement_yet(client):
     charge = client.control("pay", amount=900, outcome="pending")
     assert (charge["status"], charge["balance_transaction"]) == ("pending", None)
-    assert client.control("settle", charge_id=charge["id"])["balance_transaction"].startswith("txn_")
+    assert client.control("settle", charge=charge["id"])["balance_transaction"].startswith("txn_")
 
 
 def test_account_without_payments(client):
