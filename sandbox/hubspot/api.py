@@ -34,7 +34,7 @@ class Api:
         if request.fault and request.fault.kind == "missing_scopes":
             raise missing_scopes(["crm.objects.deals.read"])
         status, body = self._answer(request, access, area, version, rest)
-        self._spoil(request.fault, body)
+        self._spoil(request, body)
         headers = {} if is_search else self.app.limits.headers(access.grant is None)
         return Response(status, b"", headers) if body is None else json_response(body, status, headers)
 
@@ -207,15 +207,16 @@ class Api:
     # === FAULTS OF A PAGE === #
 
     @staticmethod
-    def _spoil(fault, body):
-        """Act out what a fault does to the rows of a page."""
+    def _spoil(request, body):
+        """Act out what a fault does to the rows of a page; pages without end are those of lists and searches."""
+        fault = request.fault
         if not fault or not isinstance(body, dict) or not body.get("results"):
             return
         if fault.kind == "reordered_page":
             body["results"].reverse()
         elif fault.kind == "duplicate_rows":
             body["results"].append(body["results"][-1])
-        elif fault.kind == "endless_paging":
-            page = fault.options.setdefault("page", {
-                "results": body["results"], "paging": body.get("paging") or {"next": {"after": "1", "link": ""}}})
-            body.update(page)
+        elif fault.kind == "endless_paging" and "/batch/" not in request.path:
+            following = body.get("paging") or {"next": {"after": "1", "link": "?after=1"}}
+            pages = fault.options.setdefault("pages", {})
+            body.update(pages.setdefault(request.path, {"results": body["results"], "paging": following}))

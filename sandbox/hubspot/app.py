@@ -4,7 +4,7 @@ import re
 
 from ..messages import Response, json_response
 from .api import DATES, Api
-from .definitions import Definitions
+from .definitions import Definitions, millis
 from .errors import ApiError, OAuthError, rate_limit
 from .limits import Limits
 from .oauth import CLIENT_ID, CLIENT_SECRET, Authority
@@ -12,7 +12,7 @@ from .objects import KINDS, PSA_DEAL, PSA_LINE
 from .owners import Owners
 from .reading import Reading
 from .second_act import SecondAct
-from .seed import counts, millis, owners, seed, stage_of
+from .seed import counts, owners, seed, stage_of
 from .store import Store
 from .webhooks import Webhooks
 from .writing import Writing

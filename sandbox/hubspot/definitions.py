@@ -2,7 +2,7 @@
 
 import json
 import re
-from datetime import date, datetime, timezone
+from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal, InvalidOperation
 
 from .errors import CONFLICT, VALIDATION, ApiError, invalid
@@ -21,11 +21,17 @@ _OPTIONAL = ("description", "options", "displayOrder", "hasUniqueValue", "hidden
 _CHANGEABLE = ("label", "groupName", "type", "fieldType", *(name for name in _OPTIONAL if name != "hasUniqueValue"))
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
 _MAX_UNIQUE = 10
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _STAMP = "2026-01-05T08:00:00.000Z"
 
 
 class _Refused(Exception):
     """A value that its property does not take; the argument is HubSpot's code."""
+
+
+def millis(moment):
+    """Return an aware datetime as whole epoch milliseconds."""
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
 def instant(text):
@@ -40,7 +46,7 @@ def instant(text):
         if len(text) > 10:
             raise ValueError("no time zone")
         moment = moment.replace(tzinfo=timezone.utc)
-    return round(moment.timestamp() * 1000)
+    return millis(moment)
 
 
 def iso(milliseconds):

@@ -45,6 +45,14 @@ def next_page(after):
     return {"paging": {"next": {"after": str(after), "link": f"?after={after}"}}} if after else {}
 
 
+def names_of(body, key="properties"):
+    """Return the property names that a body asks for."""
+    names = body.get(key) or []
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise invalid(f"Invalid input JSON: {key} must be a list of names")
+    return names
+
+
 def inputs_of(body, names, most=MAX_BATCH, required=("id",)):
     """Return the inputs of a batch; at most ``most``, each an object with no other fields than ``names``."""
     inputs = body.get("inputs")
@@ -150,7 +158,7 @@ class Reading:
         """Answer a batch read with ``(body, some are missing)``; the results come in no promised order."""
         known_query(query, "archived")
         known_fields(body, ("inputs",), ("properties", "propertiesWithHistory", "idProperty"))
-        history = body.get("propertiesWithHistory") or []
+        names, history = names_of(body), names_of(body, "propertiesWithHistory")
         inputs = inputs_of(body, (), MAX_WITH_HISTORY if history else MAX_BATCH)
         keys = [item["id"] for item in inputs]
         if len(set(keys)) < len(keys):
@@ -163,14 +171,14 @@ class Reading:
                     missing.append(key)
                 else:
                     rows[row.id] = row
-            results = [self.record(kind, row, body.get("properties") or (), history) for row in rows.values()]
+            results = [self.record(kind, row, names, history) for row in rows.values()]
         errors = [ApiError(404, "OBJECT_NOT_FOUND", "Could not get some objects, they may be deleted or not exist",
                            context={"ids": missing}).entry()] if missing else []
         return results[::-1], errors
 
     def search(self, kind, body):
+        names = names_of(body)
         total, rows, after = self.searches.run(kind, body)
-        names = body.get("properties") or ()
         return {"total": total, "results": [self.record(kind, row, names) for row in rows], **next_page(after)}
 
     # === LINKS === #

@@ -168,14 +168,20 @@ class Search:
             spans = [self._id_span(table, group) for group in groups]
             if None not in spans and not text and now is None:
                 return _union(table.by_id, spans)
-        spans, exact = [], not text and now is None
-        for group in groups:
-            span, rest = self._change_span(table, kind, group)
-            spans.append(span)
-            exact = exact and not rest
-        entries = _union(table.by_change, spans)
-        if not exact:
+        ranges = [self._range(kind, group) for group in groups]
+        entries = _union(table.by_change, [
+            (bisect_left(table.by_change, (low, -most if low == high else -_INFINITE)),
+             bisect_right(table.by_change, (high, -least if low == high else _INFINITE)))
+            for low, high, least, most, _rest in ranges])
+        if text or now is not None or any(rest for *_bounds, rest in ranges):
             entries = [entry for entry in entries if self._passes(kind, table.rows[-entry[1]], groups, text, now)]
+        elif len(ranges) == 1:
+            _low, _high, least, most, _rest = ranges[0]
+            if (least, most) != (-_INFINITE, _INFINITE):
+                entries = [entry for entry in entries if least <= -entry[1] <= most]
+        else:
+            entries = [entry for entry in entries if any(
+                low <= entry[0] <= high and least <= -entry[1] <= most for low, high, least, most, _rest in ranges)]
         if sort == kind.changed:
             return entries
         if sort == "hs_object_id":
@@ -191,14 +197,11 @@ class Search:
         return None if rest else (bisect_left(table.by_id, low), bisect_right(table.by_id, high))
 
     @staticmethod
-    def _change_span(table, kind, group):
-        """Return places in the change index, and the filters that they do not settle."""
+    def _range(kind, group):
+        """Return the first and last stamp and the first and last id that a group allows, and its other filters."""
         low, high, rest = bounds(group, kind.changed)
-        least, most = -_INFINITE, _INFINITE
-        if low == high:
-            least, most, rest = bounds(rest, "hs_object_id")
-        index = table.by_change
-        return (bisect_left(index, (low, -most)), bisect_right(index, (high, -least))), rest
+        least, most, rest = bounds(rest, "hs_object_id")
+        return low, high, least, most, rest
 
     def _passes(self, kind, row, groups, text, now):
         if now is not None and row.indexed_at > now:

@@ -3,6 +3,7 @@
 from datetime import datetime, time, timezone
 
 from .. import studio
+from .definitions import millis
 from .objects import KINDS, STAGES
 
 _FORMER = 590
@@ -10,10 +11,6 @@ _FORMER = 590
 _WON = {"default": "closedwon", "78210034": "151230042"}
 _OPEN = {"proposal": ("default", "contractsent"), "lost": ("default", "closedlost")}
 _FIRST_PLAIN = 1_000_001
-
-
-def millis(moment):
-    return round(moment.timestamp() * 1000)
 
 
 def _noon(day):

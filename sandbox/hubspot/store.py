@@ -4,6 +4,7 @@ import threading
 from bisect import bisect_left, insort
 from collections import Counter
 
+from .definitions import millis
 from .errors import CONFLICT, ApiError, not_found
 from .links import Links
 from .objects import KINDS, STAGES
@@ -83,7 +84,7 @@ class Store:
         self._next_id = _FIRST_NEW_ID
 
     def now(self):
-        return round(self.clock.now().timestamp() * 1000)
+        return millis(self.clock.now())
 
     def live(self, kind, record_id):
         """Return the record, or raise the 404 of one that is archived or never was."""

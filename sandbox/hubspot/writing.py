@@ -6,6 +6,7 @@ from .links import TYPES
 from .reading import inputs_of, known_query
 
 _SOURCE = "INTEGRATION"
+_REQUIRED = {"deals": ("dealname", "dealstage")}
 
 
 class Writing:
@@ -65,10 +66,6 @@ class Writing:
 
     def _create(self, kind, properties, links=()):
         values = self._checked(kind, None, properties)
-        if kind.name == "deals":
-            missing = [name for name in ("dealname", "dealstage") if not values.get(name)]
-            if missing:
-                raise invalid(f"Some required properties were not set: {missing}", "MISSING_REQUIRED_PROPERTY")
         row = self.store.add(kind.name, values, source=_SOURCE)
         for other, end, primary in links:
             self.store.link(kind.name, row.id, other, end, primary, _SOURCE)
@@ -86,6 +83,9 @@ class Writing:
             raise invalid("Property values were not valid: a validation rule of this account refuses the change",
                           "VALIDATION_RULE", id=str(row.id))
         values = self.store.definitions.read_values(kind.name, properties, row.properties if row is not None else None)
+        missing = [name for name in _REQUIRED.get(kind.name, ()) if row is None and not values.get(name)]
+        if missing:
+            raise invalid(f"Some required properties were not set: {missing}", "MISSING_REQUIRED_PROPERTY")
         self.store.check_unique(kind.name, values, row.id if row is not None else None)
         return values
 
@@ -202,6 +202,7 @@ class Writing:
                 if row is None and not item.get("idProperty"):
                     raise not_found(kind.single, item["id"])
             self._checked(kind, row, item["properties"])
+            self._links(kind, item.get("associations") or [])
 
 
 def batch_body(results, errors, started, ended):

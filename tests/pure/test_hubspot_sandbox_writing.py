@@ -60,6 +60,20 @@ def test_no_more_than_ten_unique_properties(client):
     assert [define(client, name=f"u{number}").status_code for number in range(11)] == [201] * 10 + [400]
 
 
+def test_an_account_can_be_without_the_firms_own_properties():
+    vendor = start(vendor="hubspot", psa_properties=False)
+    try:
+        client = Client(vendor)
+        refused(client.call("PATCH", f"{DEALS}/555001", json={"properties": {"psa_project_code": "X"}}),
+                code="PROPERTY_DOESNT_EXIST")
+        assert client.post("/crm/v3/properties/deals/groups", {"name": "psa_hub", "label": "Hub"}).status_code == 201
+        assert define(client, name="psa_project_code", groupName="psa_hub", hasUniqueValue=False).status_code == 201
+        answer = client.call("PATCH", f"{DEALS}/555001", json={"properties": {"psa_project_code": "X"}})
+        assert answer.json()["properties"]["psa_project_code"] == "X"
+    finally:
+        vendor.stop()
+
+
 def test_a_right_to_define_can_be_missing(client):
     client.vendor.app.control("POST", "scopes", {"withdrawn": ["crm.schemas.deals.write"]})
     refused(define(client), 403, "MISSING_SCOPES")
@@ -141,6 +155,11 @@ def test_a_batch_without_trace_ids_fails_as_a_whole(client):
     refused(client.post(f"{DEALS}/batch/update", {"inputs": inputs}), code="PROPERTY_DOESNT_EXIST")
     assert client.get(f"{DEALS}/555001").json()["properties"]["dealname"] == "Customer portal"
     assert client.post(f"{DEALS}/batch/update", {"inputs": inputs[:1]}).status_code == 200
+    made = [{"properties": {"dealname": "M", "dealstage": "closedwon"}}, {"properties": {"dealname": "N"}}]
+    refused(client.post(f"{DEALS}/batch/create", {"inputs": made}), code="MISSING_REQUIRED_PROPERTY")
+    assert client.vendor.manifest["counts"]["deals"] == 7
+    created = client.post(f"{DEALS}/batch/create", {"inputs": made[:1]})
+    assert (created.status_code, created.json()["results"][0]["properties"]["dealname"]) == (201, "M")
 
 
 @pytest.mark.parametrize("inputs", [

@@ -8,6 +8,7 @@ from wire_server import request_of, session_for
 
 from connectors.base import PushItem
 from sandbox.hubspot.app import PORTAL_ID
+from sandbox.hubspot.definitions import millis
 from sandbox.hubspot.oauth import CLIENT_ID, CLIENT_SECRET
 from sandbox.hubspot.webhooks import signatures
 
@@ -81,7 +82,7 @@ class HubSpotRig(Rig):
         moment = moment or vendor.clock.now()
         hooks = vendor.app.webhooks
         body = hooks.body([hooks.event({
-            "what": "propertyChange", "kind": "companies", "objectId": int(number), "occurredAt": _millis(moment),
+            "what": "propertyChange", "kind": "companies", "objectId": int(number), "occurredAt": millis(moment),
             "propertyName": "name", "propertyValue": "Müller & Söhne", "changeSource": "CRM_UI",
             "sourceId": "userId:1"}, generic=place % 2 == 1) for place, number in enumerate(external_ids)])
         return _request((secrets or self.webhook_secrets)[SECRET], body, moment)
@@ -178,10 +179,6 @@ class HubSpotRig(Rig):
         vendor.app.delete("deals", item.external_id)
 
 
-def _millis(moment):
-    return round(moment.timestamp() * 1000)
-
-
 def _moment(milliseconds):
     return datetime.fromtimestamp(milliseconds / 1000, timezone.utc)
 
@@ -192,7 +189,7 @@ def _wire(body, headers, url):
 
 
 def _request(secret, body, moment, url=HOOK):
-    return _wire(body, signatures(secret, "POST", url, body, _millis(moment)), url)
+    return _wire(body, signatures(secret, "POST", url, body, millis(moment)), url)
 
 
 RIG = HubSpotRig()
