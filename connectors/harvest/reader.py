@@ -16,6 +16,8 @@ from .client import MAX_PAGE, Client, clock_of, next_link, previous_link
 
 #: A little less than a day, so that a daily pass stays at its hour.
 _DAILY = timedelta(hours=23)
+#: After so long no other change can have the same change time; the overlap of runs is never shorter than twice that.
+_SETTLED = timedelta(seconds=2)
 #: Days of the open window when the setting is empty.
 DEFAULT_SWEEP_DAYS = "60"
 #: Restarts of a run whose place in the list Harvest does not know any more.
@@ -68,16 +70,20 @@ def source_amount(row):
     return Decimal(str(hours)) * Decimal(str(row["billable_rate"]))
 
 
-def version_of(row, swept=""):
-    """Return the version of a row: its change time, and for a row of the daily pass the moment of that pass.
+def version_of(row, clock, swept=""):
+    """Return the version of a row that was read at ``clock``, by the daily pass of the moment ``swept`` if any.
 
-    Approving, or taking an approval back, may leave the change time as it is. What the daily pass finds is newer than
-    anything that was read with the same change time before, and older than the next change that has a time of its
-    own: ``<change time>``, ``<change time>|<pass>``, ``<change time>|<later pass>``, ``<later change time>`` is the
-    order of the states and of the texts. A rank of the state in its place could not go back.
+    The change time has whole seconds, and approving, or taking an approval back, may leave it as it is. So it has
+    three parts that sort like the states they stand for: ``<change time>`` for a row that was read so soon after its
+    change that the same second may bring another one; ``<change time>|`` once that is over (the overlap of the next
+    run reads it again); ``<change time>|<moment>`` for what a daily pass found. A rank of the approval in place of the
+    moment could not go back. Any change with a time of its own sorts after all of them.
     """
-    stamp = format_instant(parse_instant(row["updated_at"])) if row.get("updated_at") else ""
-    return f"{stamp}|{swept}" if stamp and swept else stamp
+    if not row.get("updated_at"):
+        return ""
+    changed = parse_instant(row["updated_at"])
+    stamp = format_instant(changed)
+    return stamp if changed > clock - _SETTLED else f"{stamp}|{swept}"
 
 
 class Reader:
@@ -104,7 +110,7 @@ class Reader:
             run |= {"link": "", "total": 0, "again": run["again"] + 1}  # an old link: the list once more from its top
             return Page([], {**state, "run": run}, True, state.get("at", ""))
         run["until"] = run["until"] or format_instant(clock_of(response))
-        records = self._records(rows, run["until"] if run["phase"] == "sweep" else "")
+        records = self._records(rows, clock_of(response), run["until"] if run["phase"] == "sweep" else "")
         run["link"], run["total"] = self._next(run, body)
         if run["link"]:
             return Page(records, {**state, "run": run}, True, state.get("at", ""))
@@ -121,7 +127,8 @@ class Reader:
             return {**params, "from": first_day.isoformat()}
         since = options.get("since")
         if state.get("at"):
-            since = format_instant(parse_instant(state["at"]) - timedelta(seconds=options.get("overlap_seconds", 600)))
+            overlap = max(timedelta(seconds=options.get("overlap_seconds", 600)), 2 * _SETTLED)
+            since = format_instant(parse_instant(state["at"]) - overlap)
         return {**params, "updated_since": since.replace(".000Z", "Z")} if since else params
 
     @staticmethod
@@ -150,9 +157,9 @@ class Reader:
 
     # === RECORDS === #
 
-    def _records(self, rows, swept=""):
+    def _records(self, rows, clock, swept=""):
         """Return the records of ``rows``; an entry whose timer runs has no hours yet and is left out."""
-        return [RawRecord(self.stream.object_type, str(row["id"]), version_of(row, swept), self._shaped(row))
+        return [RawRecord(self.stream.object_type, str(row["id"]), version_of(row, clock, swept), self._shaped(row))
                 for row in rows if not row.get("is_running")]
 
     def _shaped(self, row):
@@ -171,24 +178,22 @@ class Reader:
         Many are looked for in their list, of which only the page in hand is kept. A row may move from page to page
         while a list is read by page number: what was not met is asked for by its id before it is called gone.
         """
-        wanted = dict.fromkeys(external_ids)
-        found, gone = {}, {external_id: "" for external_id in wanted if not _is_id(external_id)}
-        open_ids = [external_id for external_id in wanted if external_id not in gone]
-        if open_ids and (len(open_ids) > FEW or not self.source.single):
-            found, clock = self._listed(set(open_ids))
-            open_ids = [external_id for external_id in open_ids if external_id not in found]
+        wanted = list(dict.fromkeys(external_ids))
+        known = [external_id for external_id in wanted if _is_id(external_id)]
+        records = [self._gone(external_id, "") for external_id in wanted if not _is_id(external_id)]
+        if len(known) > FEW or (known and not self.source.single):
+            listed, clock = self._listed(set(known))
+            records += self._records(listed.values(), clock)
+            known = [external_id for external_id in known if external_id not in listed]
             if not self.source.single:
-                gone |= dict.fromkeys(open_ids, format_instant(clock))
-                open_ids = []
-        for external_id in open_ids:
+                return records + [self._gone(external_id, format_instant(clock)) for external_id in known]
+        for external_id in known:
             row, clock = self.client.find(f"{self.source.path}/{external_id}")
-            if row is None:
-                gone[external_id] = format_instant(clock)
-            else:
-                found[external_id] = row
-        return self._records(found.values()) + [
-            RawRecord(self.stream.object_type, external_id, version, {}, DELETE)
-            for external_id, version in gone.items()]
+            records += self._records([row], clock) if row else [self._gone(external_id, format_instant(clock))]
+        return records
+
+    def _gone(self, external_id, version):
+        return RawRecord(self.stream.object_type, external_id, version, {}, DELETE)
 
     def _listed(self, wanted):
         """Return ``({id: row} of those wanted that are in the list, Harvest's clock)``."""

@@ -151,6 +151,27 @@ def test_the_daily_pass_of_other_streams_is_only_the_look_for_deletions():
     assert cursor["swept"] == "2026-11-06T08:00:00.000Z"
 
 
+def test_a_second_change_within_the_second_of_the_first_is_not_lost():
+    row = entry(1, "2026-11-05T08:00:00Z", notes="first")
+    harvest = Harvest(time_entries=[row])
+    with serving(harvest) as server:
+        (first,), cursor, _pages = read(server)
+        row["notes"] = "second"  # with the same change time, after the row was read
+        harvest.now += timedelta(minutes=15)
+        (second,), cursor, _pages = read(server, cursor=cursor, overlap_seconds=0)
+        row["updated_at"] = "2026-11-05T08:00:01Z"
+        (third,) = CONNECTOR.fetch_records(session(server), STREAMS["time"], ["1"])
+    assert (first.raw["notes"], second.raw["notes"]) == ("first", "second")
+    assert first.version < second.version < third.version
+
+
+def test_a_record_read_again_without_a_change_has_the_same_version():
+    with serving(Harvest(time_entries=[entry(1)])) as server:
+        (first,), _cursor, _pages = read(server)
+        (again,) = CONNECTOR.fetch_records(session(server), STREAMS["time"], ["1"])
+    assert (first.version, first.raw) == (again.version, again.raw)
+
+
 def test_no_window_when_the_setting_says_so():
     harvest = Harvest(time_entries=[entry(1)])
     with serving(harvest) as server:
@@ -214,8 +235,8 @@ def test_running_timers_are_left_out_everywhere():
 
 def test_few_records_are_asked_for_one_by_one():
     with serving(Harvest(time_entries=[entry(1)])) as server:
-        one, nonsense, gone = CONNECTOR.fetch_records(session(server), STREAMS["time"], ["1", "9", "a/../b"])
-    assert (one.operation, one.version) == ("upsert", "2026-11-04T07:12:00.000Z")
+        nonsense, one, gone = CONNECTOR.fetch_records(session(server), STREAMS["time"], ["1", "9", "a/../b"])
+    assert (one.operation, one.version) == ("upsert", "2026-11-04T07:12:00.000Z|")
     assert [(item.external_id, item.operation) for item in (gone, nonsense)] == [("9", DELETE), ("a/../b", DELETE)]
     assert gone.version == "2026-11-05T08:00:00.000Z"
     assert [asked.path for asked in server.asked] == ["/v2/time_entries/1", "/v2/time_entries/9"]
