@@ -50,6 +50,8 @@ def read(secrets, settings, request, now):
     _verify(secrets, request, now)
     try:
         events = jsontext.loads(request.body.decode())
+        if not isinstance(events, list):
+            raise TypeError("not a list")
         ours = [event for event in events if str(event["portalId"]) == (settings.get("portal_id") or "").strip()]
         records = dict.fromkeys((code, *entry) for event in ours for code, *entry in _entries(event))
         ids = sorted(json.dumps(_key(event)) for event in events)

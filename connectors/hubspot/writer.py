@@ -69,8 +69,8 @@ def _change(status, item, row, definitions):
     theirs = current.get(status.number) or ""
     if theirs not in ("", ours[status.number]) and current.get(MARK) != _mark(item.external_id, theirs):
         raise ConflictError(
-            f"The property {status.number} holds {theirs}, which the hub did not write; clear it in HubSpot to let the hub "
-            "write it", "other_number", ours={status.number: ours[status.number]},
+            f"The property {status.number} holds {theirs}, which the hub did not write; clear it in HubSpot to let the "
+            "hub write it", "other_number", ours={status.number: ours[status.number]},
             theirs={status.number: theirs})
     return {name: text for name, text in ours.items()
             if not _same(definitions[name].get("type"), text, current.get(name))}
