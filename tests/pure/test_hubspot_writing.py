@@ -8,6 +8,7 @@ from wire_server import Answer, serving
 
 from connectors.base import PushItem
 from connectors.errors import ConflictError, DataError, MissingScopeError, NotFoundError, TransientError
+from connectors.hubspot.declaration import read_data
 
 DEAL, COMPANY = CONNECTOR.outbound
 POSTED = {"event": "posted", "invoiced": True, "invoice_number": "INV/2026/00417", "invoice_date": "2026-07-03",
@@ -29,8 +30,7 @@ def portal():
     for number in range(1, 160):
         found.put("deals", number, NOW - timedelta(days=1))
     found.put("companies", 8801, NOW - timedelta(days=1))
-    with serving(found) as server:
-        assert all(line.ok for line in CONNECTOR.set_up(session(server)))
+    found.properties = read_data("properties.json")
     return found
 
 
