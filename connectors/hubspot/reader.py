@@ -31,11 +31,21 @@ def _milliseconds(moment):
     return str(round(moment.timestamp() * 1000))
 
 
-def _changed_at(kind, row):
+def instant(text):
+    """Return the aware datetime of HubSpot's text. :raise PoisonError: it is none"""
     try:
-        return parse_instant(row["properties"].get(kind.stamp) or row["updatedAt"])
-    except (KeyError, AttributeError, TypeError, ValueError) as error:
-        raise PoisonError("A record of HubSpot has no change time", "stamp") from error
+        return parse_instant(text)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise PoisonError("A record of HubSpot has no readable change time", "stamp") from error
+
+
+def version_of(text):
+    """Return the version that a change time stands for; empty when HubSpot gives none."""
+    return format_instant(instant(text)) if text else ""
+
+
+def _changed_at(kind, row):
+    return instant(row["properties"].get(kind.stamp) or row.get("updatedAt"))
 
 
 def day_of(text, zone):
@@ -128,7 +138,7 @@ class Reader:
         news = {}
         for row in rows_of(answer):
             moment = row.get("archivedAt") or row.get("updatedAt") or ""
-            if not moment or parse_instant(moment) >= parse_instant(state["gone_since"]):
+            if not moment or instant(moment) >= instant(state["gone_since"]):
                 news[str(row["id"])] = moment
         after = next_page(answer)
         if after and after == state["after"]:
@@ -263,25 +273,22 @@ class Reader:
             if row_id not in found:
                 # A batch does not tell which of its ids was merged into which record; one at a time does. They are few.
                 row = self._one(row_id, names) if row_id.isdigit() else None
-                version = format_instant(_changed_at(self.kind, row) if row else self._gone_at(row_id, gone_at))
-                if row is None:
-                    others.append(RawRecord(self.stream.object_type, row_id, version, {}, DELETE))
-                elif str(row["id"]) == row_id:
+                if row and str(row["id"]) == row_id:
                     rows.append(row)
-                else:
-                    others.append(self._merge(row_id, str(row["id"]), version))
+                    continue
+                moment = (gone_at or {}).get(row_id)
+                version = version_of(moment) or format_instant(self.client.now(self.kind.path))
+                others.append(self._merge(row_id, str(row["id"]), version) if row else
+                              RawRecord(self.stream.object_type, row_id, version, {}, DELETE))
         return self._records(rows) + others
 
     def _one(self, row_id, names):
         try:
-            return self.client.call("GET", f"{CRM}/objects/{self.kind.path}/{row_id}",
-                                    params={"properties": ",".join(names)})
+            row = self.client.call("GET", f"{CRM}/objects/{self.kind.path}/{row_id}",
+                                   params={"properties": ",".join(names)})
         except NotFoundError:
             return None
-
-    def _gone_at(self, row_id, gone_at):
-        text = (gone_at or {}).get(row_id)
-        return parse_instant(text) if text else self.client.now(self.kind.path)
+        return rows_of({"results": [row]}, "id", "properties")[0]
 
 
 # === OWNERS === #
@@ -297,8 +304,7 @@ def _owner_page(client, archived, after, limit):
 
 
 def _owner_record(row):
-    stamp = row.get("updatedAt")
-    return RawRecord("Owner", str(row["id"]), format_instant(parse_instant(stamp)) if stamp else "", row)
+    return RawRecord("Owner", str(row["id"]), version_of(row.get("updatedAt")), row)
 
 
 def owner_page(session, cursor, options):

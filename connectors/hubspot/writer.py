@@ -4,11 +4,10 @@ from datetime import date, timezone
 from decimal import Decimal, InvalidOperation
 
 from ..base import Check, PushResult
-from ..cursor import format_instant, parse_instant
 from ..errors import ConflictError, DataError, MissingScopeError, NotFoundError, TransientError
 from .client import BATCH, classify, client_of
 from .declaration import CRM, MARK, STATUSES, read_data
-from .reader import day_of
+from .reader import day_of, version_of
 
 _GROUP = {"name": "psa_hub", "label": "Services and billing (Odoo)", "displayOrder": -1}
 _BLOCKS = {status.path: code for code, status in STATUSES.items()}
@@ -122,8 +121,8 @@ def _update(client, path, changes):
         return _update(client, path, dict(items[:half])) | _update(client, path, dict(items[half:]))
     outcome, rest = {}, TransientError("HubSpot does not say what became of the record", "no_result", maybe_done=True)
     for row in answer.get("results") or ():
-        record_id, stamp = traces.get(row.get("objectWriteTraceId"), str(row.get("id"))), row.get("updatedAt")
-        outcome[record_id] = (None, True, format_instant(parse_instant(stamp)) if stamp else "")
+        record_id = traces.get(row.get("objectWriteTraceId"), str(row.get("id")))
+        outcome[record_id] = (None, True, version_of(row.get("updatedAt")))
     for error in answer.get("errors") or ():
         failure, named = classify(0, error), (error.get("context") or {}).get("objectWriteTraceId")
         outcome.update((traces.get(trace, trace), (failure, False, "")) for trace in named or ())
