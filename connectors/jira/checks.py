@@ -24,7 +24,8 @@ def _projects(client):
 
 
 def _issues(client):
-    client.jira("POST", "/search/jql", json={"jql": "updated >= -1d", "fields": ["project"], "maxResults": 1})
+    client.jira("POST", "/search/jql", json={
+        "jql": "updated >= -60m ORDER BY updated ASC", "fields": ["project"], "maxResults": 1})
 
 
 def _worklogs(client):

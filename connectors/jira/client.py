@@ -89,14 +89,18 @@ class Client:
         default = next(field.default for field in declaration.SETTINGS if field.code == code)
         return (self._session.settings.get(code) or default).strip().rstrip("/")
 
-    def now(self, service):
-        """Return the clock of a service (aware UTC datetime), as its latest answer told it."""
-        if service not in self._offsets:
+    def now(self, service, ask=False):
+        """Return the clock of a service (aware UTC datetime, whole seconds), as its latest answer told it.
+
+        :param ask: make a call that does nothing else
+        """
+        if ask or service not in self._offsets:
             if service == JIRA:
                 self.jira("GET", "/project/search", params={"startAt": 0, "maxResults": 1})
             else:
                 self.tempo("GET", "/4/work-attributes")
-        return datetime.now(timezone.utc) + self._offsets.get(service, timedelta())
+        # A service without a Date header leaves our own clock.
+        return (datetime.now(timezone.utc) + self._offsets.get(service, timedelta())).replace(microsecond=0)
 
     def _send(self, service, method, url, bearer="", **content):
         headers = {"Accept": "application/json", **({"Authorization": f"Bearer {bearer}"} if bearer else {})}

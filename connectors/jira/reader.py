@@ -113,7 +113,7 @@ class Reader:
     def _changed_issues(self, cursor, options):
         state = dict(cursor)
         if not state.get("jql"):  # a run begins
-            now = self.client.now(JIRA)
+            now = self.client.now(JIRA, ask=True)
             start = backed_off(state["at"], options) if state.get("at") else None
             if start is None and options.get("since"):
                 start = parse_instant(options["since"])
