@@ -246,6 +246,16 @@ def test_many_approvals_come_in_pages(site):
     assert max(len(page.records) for page in pages) <= 25
 
 
+def test_a_day_that_no_period_covers_is_asked_for_alone(site):
+    site.overrides["GET", "/4/periods"] = Answer(body={"periods": []})
+    site.approvals[INES, "2026-06-02", "2026-06-02"] = [{
+        "user": {"accountId": INES}, "period": {"from": "2026-06-01", "to": "2026-06-07"},
+        "status": {"key": "APPROVED", "updatedAt": text(NOW - timedelta(days=8))}}]
+    (record,) = CONNECTOR.fetch_records(site.session(), STREAM, ["1"])
+    assert record.raw["approval"] == {"status": "APPROVED", "updatedAt": "2026-06-25T06:00:00.000Z"}
+    assert record.version == "2026-06-25T06:00:00.000Z"
+
+
 # --- deletions ---
 
 
