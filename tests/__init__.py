@@ -41,6 +41,7 @@ from . import test_stream_fetch
 from . import test_push
 from . import test_neutralize
 from . import test_consent_and_monitoring
+from . import test_contract
 from . import test_flow
 from . import test_workers
 from . import test_source_echo
