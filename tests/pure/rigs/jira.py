@@ -8,16 +8,21 @@ from datetime import datetime, timedelta, timezone
 from wire_server import request_of, session_for
 
 from connectors.base import PushItem
-from rigs.base import Rig
 from sandbox.jira import signing
+
+from .base import Rig
 
 _ACCOUNT, _INVOICED = "_Account_", "_Invoiced_"
 
 
 class JiraRig(Rig):
+    """Tempo stamps every worklog and merges none, so there is no :meth:`unstamp` and no :meth:`merge`."""
+
     code = "jira"
     vendor = "jira"
     stream = "worklog"
+    read_path = "/4/worklogs"
+    write_fault = {"method": "PUT"}
     webhook_secrets = {"jira_webhook_secret": "jira-admin-secret-1",
                        "tempo_webhook_secret": "tempo-shared-secret-1" * 6}
 
