@@ -60,9 +60,10 @@ class WebhookCase(TransactionCase):
         """Return a connection to the running stand-in."""
         session = rig.session(vendor)
         declared = {field.code for field in rig.connector.settings}
+        settings = {code: value for code, value in session.settings.items() if code in declared}
         connection = self.env["psa.connection"].create({
             "name": f"Conformance {rig.code}", "connector_code": rig.code, "environment": "sandbox",
-            "state": "connected", "auth_method": session.auth_method, "settings": {code: value for code, value in session.settings.items() if code in declared},
+            "state": "connected", "auth_method": session.auth_method, "settings": settings,
             "rate_calls": 100_000, "rate_seconds": 1})
         connection._set_credentials({**session.credentials, **rig.webhook_secrets})
         self.env["psa.credential"].sudo().search([
