@@ -5,7 +5,7 @@ from unittest.mock import patch
 
 from odoo import Command
 from odoo.exceptions import UserError
-from odoo.tests import tagged
+from odoo.tests import HttpCase, tagged
 
 from ..connectors import base
 from ..connectors.base import PushResult
@@ -156,18 +156,20 @@ class TestPaymentRequest(CollectCase):
         move._psa_pushed("payment_request", {"url": "javascript:alert(1)"})
         self.assertFalse(move.psa_payment_url)
 
+
+@tagged("post_install", "-at_install")
+class TestPaymentPortal(CollectCase, HttpCase):
+
     def test_the_customer_sees_the_button(self):
         move = self.billed()
         move.psa_payment_url = "https://pay.example/1"
-        page = self.env["ir.qweb"]._render("account.portal_invoice_page", self._portal_values(move))
-        self.assertIn("https://pay.example/1", str(page))
-        self.assertIn("Pay Online", str(page))
-        move.psa_payment_url = False
-        page = self.env["ir.qweb"]._render("account.portal_invoice_page", self._portal_values(move))
-        self.assertNotIn("Pay Online", str(page))
-
-    def _portal_values(self, move):
-        return {"invoice": move, "payment_state": move.payment_state}
+        self.env.cr.flush()
+        page = self.url_open(move.get_portal_url()).text
+        self.assertIn('href="https://pay.example/1"', page)
+        self.assertIn("Pay Online", page)
+        self.pay(move, 1380)
+        self.env.cr.flush()
+        self.assertNotIn("Pay Online", self.url_open(move.get_portal_url()).text)
 
 
 @tagged("post_install", "-at_install")
@@ -222,12 +224,10 @@ class TestPaymentAccount(CollectCase):
         move = self.billed()
         self.env.cr.flush()
         self.connection.stream_ids.active = False
-        self.env.flush_all()
-        move.company_id.id, move.move_type, move.state, move.posted_before  # noqa: B018  # in the cache
-        self.env["psa.stream"]._outbound_companies("payment_request")
-        self.env["psa.stream"]._outbound_companies("account_status")
+        self.env.cr.flush()
+        move._psa_queue_status()  # reads the invoice and the streams, once
         queue = self.env.cr.precommit.data
-        with self.assertQueryCount(0):
+        with self.assertQueryCount(0, flush=False):
             move._psa_queue_status()
         self.assertNotIn("psa_hub.payment_requests", queue)
 
