@@ -419,8 +419,11 @@ class Package:
     settings: tuple[SettingField, ...] = ()
     streams: tuple[StreamSpec, ...] = ()
     outbound: tuple[OutboundSpec, ...] = ()
+    natural_keys: dict = {}
+    not_applicable: dict = {}
 
     check = Connector.check
+    set_up = Connector.set_up
     fetch_page = Connector.fetch_page
     fetch_records = Connector.fetch_records
     split = Connector.split

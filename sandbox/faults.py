@@ -14,7 +14,7 @@ from .messages import Response, html_response, json_response
 BEFORE = frozenset(("rate_limited", "server_error", "maintenance", "hang", "drop", "empty_406", "edge_420"))
 STATUSES = {"rate_limited": 429, "server_error": 500}
 #: the vendor's code runs, then the answer is spoilt
-AFTER = frozenset(("lost_answer", "cut_body", "wrong_encoding"))
+AFTER = frozenset(("lost_answer", "cut_body", "wrong_encoding", "html_body"))
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from .clock import Clock
 from .control import CONTROL_PREFIX, control
 from .faults import BEFORE, Faults, answer_before, wrong_encoding
-from .messages import Request, Response
+from .messages import Request, Response, html_response
 
 _LOG_SIZE = 20_000
 _MAX_BODY = 64 * 1024 * 1024
@@ -61,6 +61,8 @@ class Handler(BaseHTTPRequestHandler):
             return
         if kind == "wrong_encoding":
             response = Response(response.status, wrong_encoding(response.body), response.headers)
+        if kind == "html_body":
+            response = html_response(200, "Sign in", "Your network wants you to sign in first.")
         self._write(response, cut=kind == "cut_body")
 
     do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = do_HEAD = _serve

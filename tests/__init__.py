@@ -5,6 +5,7 @@ from . import test_exception_holders
 from . import test_access
 from . import test_audit
 from . import test_dashboard
+from . import test_conformance_webhook
 from . import test_connection
 from . import test_credential
 from . import test_drain
@@ -41,6 +42,7 @@ from . import test_stream_fetch
 from . import test_push
 from . import test_neutralize
 from . import test_consent_and_monitoring
+from . import test_contract
 from . import test_flow
 from . import test_workers
 from . import test_source_echo

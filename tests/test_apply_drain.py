@@ -12,6 +12,7 @@ from .fake_connector import registered
 OBJECTS = {
     "party": "Account", "person": "Contact", "user": "User", "resource": "Resource", "deal": "Deal",
     "project": "Project", "assignment": "Assignment", "milestone": "Milestone", "time": "Time", "expense": "Expense",
+    "agreement": "Agreement", "task": "Task", "rate": "Rate", "cost": "Cost", "payment": "Payment", "payout": "Payout",
 }
 
 

@@ -8,7 +8,7 @@ from ..base import Check, OutboundSpec, Package, Part, SettingField, StreamSpec
 from ..errors import MissingScopeError
 from ..salesforce import checks
 from ..salesforce.client import client_of
-from ..salesforce.declaration import read_data
+from ..salesforce.declaration import NOT_APPLICABLE, read_data
 from ..salesforce.reader import Reader
 from . import billing_status
 from .streams import DAY, EXPENSE, MILESTONE, OBJECTS, PROJECT, RESOURCE_TYPE, SPLIT
@@ -42,6 +42,11 @@ class CertiniaPackage(Package):
         OutboundSpec("record_billing_status", "Invoice status on timecards, milestones and expenses",
                      "billing_status", (DAY, MILESTONE, EXPENSE), batch_size=200),
     )
+    not_applicable = {
+        **{name: reason for name, reason in NOT_APPLICABLE.items() if name != "write_conflict"},
+        "merge": "Salesforce merges accounts, contacts and leads, no records of this package",
+        "memory": "Pages are read by the platform's reader, which is measured with Salesforce",
+    }
 
     def default_mappings(self):
         return read_data(__file__, "mappings.json")

@@ -12,6 +12,7 @@ from .errors import from_response, is_expired_session
 _USAGE = re.compile(r"(?<!per-app-)api-usage=(\d+)/(\d+)")
 _CLIENT_NAME = "psa-hub"
 _QUOTA_PAUSE_SECONDS = 1800
+_PAGE_SLACK = 2000  # rows that a vendor may repeat at the borders of pages
 
 
 def client_of(session):
@@ -139,6 +140,7 @@ class Client:
         """Return all records of a SELECT (``attributes`` removed), following its pages.
 
         :param everything: also deleted records (queryAll)
+        :raise PoisonError: the pages hold more than the answer promised: they lead in a circle
         """
         options = {"Sforce-Query-Options": f"batchSize={min(max(batch_size, 200), 2000)}"}
         path = "/queryAll/" if everything else "/query/"
@@ -147,6 +149,8 @@ class Client:
         while not page["done"]:
             page = self.call("GET", page["nextRecordsUrl"], headers=options).json()
             records += strip_attributes(page["records"])
+            if len(records) > page["totalSize"] + _PAGE_SLACK:
+                raise PoisonError("The pages of an answer lead in a circle", "ENDLESS_PAGING")
         return records
 
     def count(self, source, where):

@@ -17,6 +17,7 @@ class SalesforceConnector(Connector):
     outbound = declaration.OUTBOUND
     has_webhook = True
     rate_budget = (25, 1)
+    not_applicable = declaration.NOT_APPLICABLE
 
     def default_mappings(self):
         return declaration.read_data(__file__, "mappings.json")

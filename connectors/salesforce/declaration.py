@@ -62,3 +62,14 @@ OUTBOUND = (
 def read_data(anchor, name):
     """Return the JSON file ``name`` that lies beside module file ``anchor``."""
     return json.loads(Path(anchor).with_name(name).read_text(encoding="utf-8"))
+
+_UNSIGNED = ("Outbound Messages are not signed. The organization must be the connection's, and what they say is only a "
+             "hint: the record is read again")
+NOT_APPLICABLE = {
+    "null_cursor": "Salesforce stamps every record with SystemModstamp",
+    "webhook_vectors": _UNSIGNED,
+    "webhook_tampered": _UNSIGNED,
+    "webhook_stale": _UNSIGNED,
+    "webhook_second_secret": _UNSIGNED,
+    "write_conflict": "The status fields are the hub's own; nobody else writes them",
+}

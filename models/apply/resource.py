@@ -1,7 +1,7 @@
-from odoo import fields, models
+from odoo import api, fields, models
 from odoo.tools import email_normalize
 
-from .tools import currencies_by_code, link_key, linked_keys, save, share_prefetch
+from .tools import currencies_by_code, link_key, linked_keys, save, share_prefetch, unique_by_key
 
 
 class PsaApplyResource(models.AbstractModel):
@@ -19,9 +19,21 @@ class PsaApplyResource(models.AbstractModel):
         "hourly_cost": "cost_rate", "user_id": "user",
     }
 
+    # === RECOGNISE === #
+    @api.model
+    def _recognise(self, connection, keys):
+        """People by work e-mail, badge number or full name, in the connection's company."""
+        employees = self.env["hr.employee"].with_context(active_test=False).search_fetch(
+            [("company_id", "=", connection.company_id.id)], ["work_email", "barcode", "name"], order="active, id")
+        return unique_by_key(keys, employees, (
+            lambda employee: email_normalize(employee.work_email) or "", lambda employee: employee.barcode,
+            lambda employee: employee.name))
+
     # === PREPARE === #
     def _prepare(self, items):
         share_prefetch(items)
+        for item in items:
+            item.values["company"] = item.values["company"] or item.company
         open_items = [item for item in items if item.ok]
         self._match_by_email([item for item in open_items if not item.record])
         self._check_company_change([item for item in open_items if item.record])

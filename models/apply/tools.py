@@ -86,6 +86,23 @@ def join_names(names, word):
     return f"{', '.join(names[:-1])} {word} {names[-1]}"
 
 
+def unique_by_key(keys, records, getters):
+    """Return ``{key: record}`` of those ``keys`` that stand for exactly one of ``records``, whatever their case.
+
+    :param getters: functions from a record to a text, the surest first; the first that knows a key decides on it
+    """
+    found = {}
+    for getter in getters:
+        by_text = defaultdict(list)
+        for record in records:
+            if text := (getter(record) or "").strip().casefold():
+                by_text[text].append(record)
+        for key in keys - found.keys():
+            if matches := by_text.get(key.strip().casefold()):
+                found[key] = matches
+    return {key: matches[0] for key, matches in found.items() if len(matches) == 1}
+
+
 def linked_keys(items, records):
     """Return ``{(connection id, object type, record id)}``: which of ``records`` the items' connections have linked.
 

@@ -25,6 +25,7 @@ from . import psa_stream_mapping
 from . import psa_connection_drain
 from . import psa_value_map
 from . import psa_message_intake
+from . import psa_message_files
 from . import psa_message_emit
 from . import psa_apply
 from . import psa_lane

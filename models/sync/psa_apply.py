@@ -57,6 +57,16 @@ class PsaApply(models.AbstractModel):
         for item in items:
             item.done(item.parents["winner"])
 
+    @api.model
+    def _recognise(self, connection, keys):
+        """Look up records by the keys that people use for them, for sources that name records by such keys.
+
+        :param connection: ``psa.connection``
+        :param keys: set of texts, as the source wrote them
+        :return: ``{key: record}`` of those that name exactly one record; by default none
+        """
+        return {}
+
     def _risk(self, items):
         """Say with ``item.risk(amount, currency)`` how much money waits with each of ``items``. By default none."""
 

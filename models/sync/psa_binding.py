@@ -70,3 +70,31 @@ class PsaBinding(models.Model):
                 [object_type for object_type, _id in pairs], [external_id for _type, external_id in pairs],
                 connection.id))
         }
+
+    @api.model
+    def _bind_keys(self, connection, object_type, canonical_type, record_by_key):
+        """Bind keys that people use to the records that they name; a second key of a record is an alias of the first.
+
+        :param record_by_key: ``{external id: record}``, all of one model
+        """
+        if not record_by_key:
+            return
+        records = next(iter(record_by_key.values())).union(*record_by_key.values())
+        first = {binding.res_id: binding for binding in self.search([
+            ("connection_id", "=", connection.id), ("object_type", "=", object_type), ("alias_of_id", "=", False),
+            ("res_model", "=", records._name), ("res_id", "in", records.ids)])}
+
+        def values(key, record):
+            return {
+                "connection_id": connection.id, "object_type": object_type, "external_id": key,
+                "canonical_type": canonical_type, "res_model": record._name, "res_id": record.id,
+                "company_id": record.company_id.id if "company_id" in record._fields else False}
+
+        names = {}
+        for key, record in sorted(record_by_key.items()):
+            if record.id not in first:
+                names.setdefault(record.id, key)
+        made = self.create([values(key, record_by_key[key]) for key in names.values()])
+        first.update((binding.res_id, binding) for binding in made)
+        self.create([{**values(key, record), "alias_of_id": first[record.id].id}
+                     for key, record in sorted(record_by_key.items()) if names.get(record.id) != key])

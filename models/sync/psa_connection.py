@@ -207,6 +207,11 @@ class PsaConnection(models.Model):
         self.ensure_one()
         return connectors.get(self.connector_code)
 
+    def _natural_keys(self):
+        """Return ``{object type: canonical type}`` of records that are named by keys that people use in Odoo too."""
+        return {name: type_name for provider in self.sudo()._providers().values()
+                for name, type_name in provider.natural_keys.items()}
+
     def _providers(self):
         """Return ``{code: connector or package}`` of all that declares streams here."""
         self.ensure_one()

@@ -235,6 +235,7 @@ class PsaConnection(models.Model):
                     checks += provider.check(session)
                 if fatal := [item for item in checks if not item.ok and not item.blocks]:
                     raise ConnectionRefusedByVendor(fatal[0].message, code=fatal[0].code)
+                checks += self._set_up_writing(session)
         except ConnectorError as error:
             _logger.info("Check of connection %s failed: %s", self.id, error)
             failure = error
@@ -244,6 +245,12 @@ class PsaConnection(models.Model):
         self.env.cr.commit()  # a new snapshot, which sees all that was noted
         self.env.invalidate_all()
         return checks
+
+    def _set_up_writing(self, session):
+        """Let the vendor have what active write-backs need there. Return the lines of the connectors."""
+        writing = set(self.stream_ids.filtered(lambda stream: stream.direction == "out").mapped("provider_code"))
+        return [line for code, provider in self._providers().items() if code in writing
+                for line in provider.set_up(session)]
 
     def _note_checks(self, checks, failure):
         """Store what a check found.

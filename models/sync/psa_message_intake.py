@@ -51,16 +51,21 @@ class PsaMessage(models.Model):
         :param origin: value of ``origin``
         :return: number of new messages
         """
-        rows = {}
+        rows, files = {}, {}
         for record in records:
             payload = payload_text(record.raw)
             digest = text_hash(payload)
             external_id, version = clean_id(record.external_id), clean_id(record.version)
             key = f"{external_id}|{version or digest}|{record.operation}"
+            if key not in rows and record.files:
+                files[key] = record.files
             rows.setdefault(key, (
                 clean_id(record.object_type), external_id, version, record.operation, payload, digest,
                 "fetch" if record.operation == HINT else stream.lane))
-        return len(self._insert(stream, "in", origin, rows))
+        new_ids = self._insert(stream, "in", origin, rows)
+        if files and new_ids:
+            self._keep_files(stream, new_ids, files)
+        return len(new_ids)
 
     @api.model
     def _insert(self, stream, direction, origin, rows, origin_message_ids=None):

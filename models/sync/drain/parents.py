@@ -80,6 +80,20 @@ def _resolve(batch, references):
         batch.resolved[reference] = records.get(found.get(reference))
         if reference in found and batch.resolved[reference] is None:
             batch.missing[reference] = Missing(batch.connection, reference, removed=True)
+    _recognise(batch, unknown - found.keys())
+
+
+def _recognise(batch, references):
+    """Bind what is named by a key that people use for it in Odoo too: a project's code, a person's e-mail address."""
+    natural = batch.connection._natural_keys()
+    keys_by_type = {}
+    for object_type, external_id in references:
+        if object_type in natural:
+            keys_by_type.setdefault(object_type, set()).add(external_id)
+    for object_type, keys in keys_by_type.items():
+        found = batch.env["psa.apply"]._handler(natural[object_type])._recognise(batch.connection, keys)
+        batch.env["psa.binding"]._bind_keys(batch.connection, object_type, natural[object_type], found)
+        batch.resolved.update(((object_type, key), record) for key, record in found.items())
 
 
 def _learn_missing(batch, references):
@@ -111,6 +125,10 @@ def _decide(batch, item, refers, missing):
     elif missing.gone:
         text = batch.env._(
             "%(record)s belongs to the %(label)s %(parent)s, which %(connection)s says does not exist.", **names)
+    elif object_type in batch.connection._natural_keys():
+        text = batch.env._(
+            "%(record)s names the %(label)s “%(key)s”, which does not stand for exactly one record in Odoo. Link it to "
+            "the right one.", key=external_id, **names)
     else:
         text = batch.env._(
             "%(record)s belongs to the %(label)s %(parent)s, and no active stream reads such records.", **names)

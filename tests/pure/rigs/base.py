@@ -21,6 +21,16 @@ class Rig:
     vendor = ""
     stream = ""
     page_size = 7
+    #: rows a page when memory is measured
+    load_page_size = 200
+    #: regular expression of the calls that the failure cases let go wrong
+    read_path = ""
+    #: the call that writes, as an order of a fault
+    write_fault = {"method": "POST"}
+    #: how long after a deletion the next run must know of it
+    deletion_seconds = 120
+    #: how many events one delivery may hold
+    events_per_delivery = 1
     #: ``{credential code: value}`` of the webhook secret that the stand-in signs with
     webhook_secrets = {}
 
@@ -31,7 +41,13 @@ class Rig:
 
     @property
     def not_applicable(self):
+        """What the vendor, or the platform that a package lives on, declares as impossible."""
         return self.connector.not_applicable
+
+    @property
+    def platform(self):
+        """The connector that logs in: a package's host."""
+        return get(getattr(self.connector, "host", "") or self.code)
 
     def spec(self, code=""):
         """Return the :class:`StreamSpec` of a stream, by default of the one that the reading cases use."""
@@ -57,6 +73,10 @@ class Rig:
             if not page.more:
                 return records, cursor, pages
         raise AssertionError("endless paging")
+
+    def renewable_session(self, vendor, **transport):
+        """Return a session of a login whose tokens expire, when :meth:`session` uses another one."""
+        return self.session(vendor, **transport)
 
     # === WHAT HAPPENS AT THE VENDOR === #
 
