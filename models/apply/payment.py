@@ -47,7 +47,7 @@ class PsaApplyPayment(models.AbstractModel):
         """Money has moved that is not in the books. A payment that a person took out of them stays out."""
         source = item.values
         moved = source["succeeded"] and not source["failed"] and source["amount"]
-        return bool(moved) and (not item.record or item.record.state == "rejected")
+        return bool(moved) and not self._was_deleted(item) and (not item.record or item.record.state == "rejected")
 
     def _check_new(self, item, currencies):
         source = item.values

@@ -72,6 +72,10 @@ class PsaApplyMoney(models.AbstractModel):
         for item in items:
             item.risk(item.values.get("amount"), item.values.get("currency"))
 
+    def _was_deleted(self, item):
+        """A person deleted what was booked; it stays out of the books."""
+        return bool(item.binding and item.binding.res_id and not item.record)
+
     def _hold_without_rate(self, item, currency, day, hold):
         """Hold ``item`` when nobody says what ``currency`` is worth on ``day``.
 

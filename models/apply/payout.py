@@ -35,7 +35,8 @@ class PsaApplyPayout(models.AbstractModel):
 
     def _has_arrived(self, item):
         source = item.values
-        return bool(source["succeeded"] and not source["failed"] and source["amount"])
+        moved = source["succeeded"] and not source["failed"] and source["amount"]
+        return bool(moved) and not self._was_deleted(item)
 
     def _payment_type(self, connection):
         """Return the source's name of its payments."""
