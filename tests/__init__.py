@@ -74,6 +74,10 @@ from . import test_hold
 from . import test_period
 from . import test_billing_run
 from . import test_apply_costs
+from . import test_payment
+from . import test_payment_back
+from . import test_payment_request
+from . import test_payment_drain
 from . import test_amendment_random
 from . import test_demo_money
 from . import test_billing_scenarios

@@ -18,3 +18,7 @@ from . import milestone
 from . import time
 from . import time_place
 from . import expense
+from . import payment_settings
+from . import payment_match
+from . import payment
+from . import payout

@@ -13,3 +13,6 @@ from . import account_move
 from . import account_move_status
 from . import account_move_lending
 from . import account_move_retainer
+from . import account_move_payment
+from . import account_payment
+from . import res_partner_account

@@ -7,7 +7,7 @@ from odoo.tools import SQL
 from ..item import DELETE, MERGE, record_key
 
 #: Records of these types are what others wait for; nothing refers to time or expenses.
-AWAITED_TYPES = {"party", "person", "user", "resource", "deal", "project", "assignment", "milestone"}
+AWAITED_TYPES = {"party", "person", "user", "resource", "deal", "project", "assignment", "milestone", "payment"}
 
 
 def write(batch, handler, items):
