@@ -1,12 +1,19 @@
 """One customer in several systems is one partner: how sure a match is, and what happens with it."""
 
-from psycopg2.errors import CheckViolation
+import threading
+from types import SimpleNamespace
 
+from psycopg2.errors import CheckViolation, SerializationFailure
+
+from odoo import SUPERUSER_ID, api
 from odoo.exceptions import AccessError, UserError
-from odoo.tests import BaseCase, Form, new_test_user, tagged
+from odoo.sql_db import db_connect
+from odoo.tests import BaseCase, Form, TransactionCase, new_test_user, tagged
 from odoo.tools import mute_logger
 
+from ..connectors import canonical
 from ..models.apply.party_match import Party, domain_of, name_key, normalise_vat, score
+from ..models.sync.item import Item
 from .apply_common import ApplyCase
 from .sources_common import SourcesCase
 
@@ -270,3 +277,58 @@ class TestPartyMatchBetweenSystems(SourcesCase):
         exception = self.message(self.crm, "party", "A9").exception_id
         with self.assertRaises(UserError):
             exception.with_user(self.reviewer)._is_new_customer()
+
+
+@tagged("post_install", "-at_install")
+class TestPartyMatchWorkers(TransactionCase):
+    """Two workers with two systems' customers at once, in two real transactions."""
+
+    NAME = "Zweimeister Werkzeugbau"
+
+    def worker(self):
+        cr = db_connect(self.env.cr.dbname).cursor()
+        self.addCleanup(cr.close)
+        self.addCleanup(cr.rollback)
+        return api.Environment(cr, SUPERUSER_ID, {})
+
+    def clean(self):
+        env = self.worker()
+        env["res.partner"].search([("name", "=", self.NAME)]).unlink()
+        env.cr.execute("DELETE FROM psa_apply_turn WHERE name LIKE %s", ("%zweimeister%",))
+        env.cr.commit()
+
+    def apply(self, env):
+        """Do with a customer of some connection what a batch does; return its item."""
+        claim = SimpleNamespace(message=env["psa.message"], connection=env["psa.connection"], company=env.company,
+                                source_version="", decided={})
+        item = Item(claim, "Account", "A1", "party", canonical.coerce("party", {
+            "name": self.NAME, "website": "zweimeister.example"}))
+        handler = env["psa.apply.party"]
+        handler._prepare([item])
+        handler._apply([item])
+        return item
+
+    def test_one_customer_of_two_systems_at_once_is_one_partner(self):
+        self.addCleanup(self.clean)
+        first, second = self.worker(), self.worker()
+        second.cr.execute("SELECT 1")  # its snapshot is older than what the first one does
+        made = self.apply(first).record
+        errors = []
+
+        def try_it():
+            try:
+                self.apply(second)
+            except SerializationFailure as error:
+                errors.append(error)
+
+        with mute_logger("odoo.sql_db"):
+            thread = threading.Thread(target=try_it)
+            thread.start()
+            thread.join(0.5)
+            self.assertTrue(thread.is_alive(), "it waits for the first one")
+            first.cr.commit()
+            thread.join(20)
+        self.assertEqual(len(errors), 1, "then it starts again, as the lane does")
+        second.cr.rollback()
+        second.invalidate_all()
+        self.assertEqual(self.apply(second).record.id, made.id)

@@ -5,6 +5,7 @@ import psycopg2
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
+from ..models.sync.psa_apply import PsaApplyError
 from .apply_common import ApplyCase
 from .sources_common import SourcesCase
 
@@ -35,7 +36,6 @@ class TestProjectCode(ApplyCase):
         self.assertEqual((entry.amount, entry.order_id), (1125.00, order))
 
     def test_a_second_deal_of_the_code_is_not_guessed(self):
-        from ..models.sync.psa_apply import PsaApplyError
         order = self.contract(project_code="NOVA")
         item = self.deal_item(project_code="NOVA", name="Portal, second phase")
         handler = self.handler("deal")

@@ -82,7 +82,7 @@ class PsaApplyProject(models.AbstractModel):
                 item.record = free
 
     def _adopt_by_code(self, items):
-        """Give each item the project that has its code, unless the source has linked that or another deal pays for it."""
+        """Give each item the project that has its code, unless the source has linked that or another deal pays."""
         projects = projects_by_code(self.env, {(item.company.id, code_of(item.values["code"])) for item in items})
         linked = linked_keys(items, self.env["project.project"].union(*projects.values()))
         for item in items:

@@ -69,8 +69,8 @@ class PsaApplyTask(models.AbstractModel):
     # === APPLY === #
     def _apply(self, items):
         values = {item: self._task_values(item) for item in items}
-        for item, task in save(self, "project.task", items, values).items():
-            item.done(task)
+        for item, task in save(self.with_context(psa_no_followers=True), "project.task", items, values).items():
+            item.done(task.with_env(self.env))
 
     def _task_values(self, item):
         source = item.values
