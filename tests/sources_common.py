@@ -13,12 +13,14 @@ from .test_apply_drain import OBJECTS, PlainConnector
 class SourcesCase(TransactionCase):
     """``self.crm`` and ``self.tracker`` are connections of one company; raw records are canonical ones."""
 
+    vendor = PlainConnector
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
         stack = ExitStack()
         cls.addClassCleanup(stack.close)
-        stack.enter_context(registered(PlainConnector()))
+        stack.enter_context(registered(cls.vendor()))
 
     def setUp(self):
         super().setUp()

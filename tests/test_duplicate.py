@@ -1,10 +1,14 @@
+# pylint: disable=invalid-commit  # on the tests' cursor, which rolls it back
 """The same hour or expense from two systems is billed once, and a person says what is the same."""
+
+from dataclasses import replace
 
 from odoo.exceptions import UserError
 from odoo.tests import tagged
 
 from ..connectors import base
 from .sources_common import SourcesCase
+from .test_apply_drain import PlainConnector
 
 
 @tagged("post_install", "-at_install")
@@ -78,7 +82,7 @@ class TestDuplicate(SourcesCase):
         exception = message.exception_id
         self.reviewer.company_id.psa_waive_limit = 2000
         action = exception.with_user(self.reviewer).action_is_same()
-        wizard = self.env[action["res_model"]].with_user(self.reviewer).with_context(action["context"]).create({})
+        wizard = self.env[action["res_model"]].with_user(self.reviewer).with_context(**action["context"]).create({})
         self.assertTrue(wizard.reason)
         wizard.action_waive()
         self.drain()
@@ -90,7 +94,7 @@ class TestDuplicate(SourcesCase):
         message = self.twice()
         exception = message.exception_id
         action = exception.with_user(self.reviewer).action_is_another()
-        wizard = self.env[action["res_model"]].with_user(self.reviewer).with_context(action["context"]).create({
+        wizard = self.env[action["res_model"]].with_user(self.reviewer).with_context(**action["context"]).create({
             "reason": "Jane worked two shifts."})
         wizard.action_confirm()
         self.drain()
@@ -169,3 +173,55 @@ class TestDuplicate(SourcesCase):
 
         queries(2, 0)
         self.assertLessEqual(queries(60, 1000), queries(10, 100) + 5)
+
+
+class WeekConnector(PlainConnector):
+    """Time comes as weeks, each with days."""
+
+    streams = tuple(
+        replace(spec, parts=("Time#day",)) if spec.code == "time" else spec for spec in PlainConnector.streams)
+
+    def split(self, stream, raw, external_id):
+        if stream.code != "time":
+            return super().split(stream, raw, external_id)
+        return [base.Part("Time#day", f"{external_id}:{day}", "time", {**raw, "work_date": day, "hours": hours})
+                for day, hours in raw["days"].items()]
+
+
+@tagged("post_install", "-at_install")
+class TestDuplicateWeek(SourcesCase):
+    """Of a week only the days that came twice are left out."""
+
+    vendor = WeekConnector
+
+    def test_the_other_days_are_billed(self):
+        order = self.sell(self.crm)
+        for connection in (self.crm, self.tracker):
+            self.person(connection)
+            self.send(connection, "project", "P1", name="Portal", code="NOVA")
+        self.work(self.crm, "W1", days={"2026-02-02": "7.5"})
+        self.work(self.tracker, "W9", days={"2026-02-02": "7.5", "2026-02-03": "6", "2026-02-04": "4.25"})
+        message = self.message(self.tracker, "time", "W9")
+        self.assert_held(message, "suspected_duplicate", "7.50 hours", "2026-02-02")
+        exception = message.exception_id
+        self.reviewer.company_id.psa_waive_limit = 5000
+        exception.with_user(self.reviewer).action_waive("The tracker copies Monday from the CRM.")
+        self.drain()
+        self.assertEqual((message.state, exception.state), ("done", "waived"))
+        entries = self.env["psa.entry"].search([("order_id", "=", order.id), ("kind", "=", "time")], order="work_date")
+        self.assertEqual(entries.mapped("amount"), [1125.00, 900.00, 637.50])
+        decided = self.env["psa.audit"].search([("event", "=", "message.decide"), ("res_id", "=", message.id)])
+        self.assertEqual(decided.after, {"suspected_duplicate": "same"})
+
+    def test_a_week_that_came_twice_as_a_whole_is_left_out(self):
+        order = self.sell(self.crm)
+        for connection in (self.crm, self.tracker):
+            self.person(connection)
+            self.send(connection, "project", "P1", name="Portal", code="NOVA")
+            self.work(connection, "W1", days={"2026-02-02": "7.5", "2026-02-03": "6"})
+        message = self.message(self.tracker, "time", "W1")
+        self.reviewer.company_id.psa_waive_limit = 5000
+        message.exception_id.with_user(self.reviewer).action_waive("The same week.")
+        self.drain()
+        self.assertEqual((message.state, message.skip_reason), ("skipped", "duplicate"))
+        self.assertEqual(sum(self.env["psa.entry"].search([("order_id", "=", order.id)]).mapped("amount")), 2025.00)

@@ -229,7 +229,7 @@ class TestPartyMatchBetweenSystems(SourcesCase):
 
     def wizard(self, exception, user=None):
         action = exception.with_user(user or self.reviewer).action_fix()
-        return Form(self.env[action["res_model"]].with_user(user or self.reviewer).with_context(action["context"]))
+        return Form(self.env[action["res_model"]].with_user(user or self.reviewer).with_context(**action["context"]))
 
     def test_a_person_says_that_it_is_the_same(self):
         message, exception = self.ask()
