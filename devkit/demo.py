@@ -92,6 +92,7 @@ def perform(run, vendor, manifest, once, output):
             run.run_script(REPO / "demo/billing_methods.py", log=log_folder() / "demo-methods.log",
                            advice="The demo's second firm failed.")
         rows += by_contract(contracts(run.server, run.database, SECOND_FIRM), EXPECTED)
+        rows += play_studio(run, process, studio_urls)
         print_table(rows)
         if output:
             Path(output).write_text(json.dumps(rows_as_json(rows), indent=1) + "\n")
