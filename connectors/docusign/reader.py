@@ -37,6 +37,10 @@ def stamp(text):
         moment = parse_instant(_FRACTION.sub(lambda found: f".{found[1][:6]:0<6}", text))
     except (TypeError, ValueError) as error:
         raise PoisonError("An envelope has a time that is none", "envelope_time") from error
+    return _text(moment)
+
+
+def _text(moment):
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
@@ -89,9 +93,9 @@ class Reader:
                    and (record := self.record(row))]
         seen |= {record.external_id: record.version for record in records}
         keyset, position, more = self._advance(keyset, position, rows, total)
-        floor = min(keyset.at, (keyset.until or keyset.at) - overlap)
+        floor = _text(min(keyset.at, (keyset.until or keyset.at) - overlap))
         state = {**keyset.dump(), "position": position,
-                 "seen": {id_: version for id_, version in seen.items() if parse_instant(version) >= floor}}
+                 "seen": {id_: version for id_, version in seen.items() if version >= floor}}
         return Page(records, state, more, format_instant(keyset.at))
 
     @staticmethod
