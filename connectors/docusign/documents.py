@@ -24,4 +24,4 @@ def signed_document(client, envelope_id, reference):
         raise DataError(f"The signed document is too large: {error}", error.code) from error
     if not response.body.startswith(b"%PDF-"):
         raise PoisonError("The signed document is not a PDF", "not_pdf")
-    return File(f"{_UNFIT.sub('_', reference)}-signed.pdf", "application/pdf", response.body)
+    return File(f"signed-{_UNFIT.sub('_', reference)}.pdf", "application/pdf", response.body)

@@ -88,10 +88,11 @@ class Reader:
         again = position and rows and rows[-1]["envelopeId"] == keyset.after_id
         if position + len(rows) < total and (again or not rows):
             raise PoisonError("The pages of the list of envelopes lead in a circle", "ENDLESS_PAGING")
-        seen = dict(cursor.get("seen") or {})
-        records = [record for row in rows if seen.get(row["envelopeId"]) != version_of(row)
-                   and (record := self.record(row))]
-        seen |= {record.external_id: record.version for record in records}
+        seen, records = dict(cursor.get("seen") or {}), []
+        for row in rows:
+            if seen.get(row["envelopeId"]) != version_of(row) and (record := self.record(row)):
+                records.append(record)
+                seen[record.external_id] = record.version
         keyset, position, more = self._advance(keyset, position, rows, total)
         floor = _text(min(keyset.at, (keyset.until or keyset.at) - overlap))
         state = {**keyset.dump(), "position": position,

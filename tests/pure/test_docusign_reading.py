@@ -20,7 +20,6 @@ from wire_server import Answer, serving
 
 from connectors.base import DELETE, UPSERT
 from connectors.canonical import coerce
-from connectors.docusign import documents
 from connectors.docusign.declaration import MAX_PAGE
 from connectors.errors import ConnectionRefusedByVendor, NotFoundError, PoisonError, TransientError
 
@@ -58,7 +57,7 @@ def test_a_signed_envelope_becomes_a_signed_agreement_with_its_document():
     assert (record.object_type, record.external_id, record.operation) == ("Envelope", row["envelopeId"], UPSERT)
     assert record.version == "2026-09-21T10:00:00.000000Z"
     (file,) = record.files
-    assert (file.name, file.content_type, file.content) == ("555005-signed.pdf", "application/pdf", PDF)
+    assert (file.name, file.content_type, file.content) == ("signed-555005.pdf", "application/pdf", PDF)
     assert "emailBlurb" not in record.raw
     assert mapped(record) == {
         "name": "SOW 1", "subject_reference": "555005", "status": "completed", "signed": True, "void": False,
@@ -156,8 +155,7 @@ def test_a_document_that_is_too_large_is_told():
 def test_file_names_are_plain():
     with serving(MiniDocuSign(envelope(1, ago(hours=2), "completed", "../S 42/ü"))) as server:
         (record,), _cursor = read_run(server)
-    assert record.files[0].name == ".._S_42_ü-signed.pdf"
-    assert documents._UNFIT.sub("_", "a/b\\c") == "a_b_c"
+    assert record.files[0].name == "signed-.._S_42_ü.pdf"
 
 
 def test_a_document_is_fetched_once_although_runs_overlap():
@@ -236,6 +234,13 @@ def test_an_interrupted_run_goes_on_where_it_was():
         records, _cursor = read_run(server, page.cursor)
         assert server.asked[-1].query["to_date"] == "2026-09-21T11:59:00.000Z"
     assert ids(page.records) + ids(records) == list(range(1, 11))
+
+
+def test_a_row_that_is_repeated_counts_once():
+    row = envelope(1, ago(hours=2), "completed")
+    with serving(MiniDocuSign(row, row)) as server:
+        assert ids(read_run(server)[0]) == [1]
+        assert len(fetched(server)) == 1
 
 
 def test_an_answer_out_of_order_is_read_to_its_end():
