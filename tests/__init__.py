@@ -5,6 +5,7 @@ from . import test_exception_holders
 from . import test_access
 from . import test_audit
 from . import test_dashboard
+from . import test_conformance_webhook
 from . import test_connection
 from . import test_credential
 from . import test_drain
