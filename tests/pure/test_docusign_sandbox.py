@@ -1,90 +1,25 @@
-"""The stand-in of DocuSign, asked over HTTP as its documentation says; it knows nothing of the connector."""
+"""The stand-in of DocuSign: envelopes, lists, documents, faults."""
 
-import base64
-import hashlib
-import hmac
-import json
 import re
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from urllib.parse import parse_qs, urlsplit
 
-import jwt
 import pytest
 import requests
-from requests.structures import CaseInsensitiveDict
+from docusign_client import SIGNED_DEAL, Client, reference, serving
 from rigs.docusign import RIG
 
 from sandbox import studio
 from sandbox.server import start
 
-JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-ALL = "2026-01-01T00:00:00Z"
-SIGNED_DEAL = next(deal for deal in studio.DEALS if deal.needs_signature)
-
-
-class Client:
-    """A caller with an access token of the JWT grant."""
-
-    def __init__(self, vendor):
-        self.url, self.known = vendor.url, vendor.credentials
-        self.login()
-
-    def login(self):
-        self.access = self.token(grant_type=JWT_BEARER, assertion=self.assertion()).json()["access_token"]
-
-    def assertion(self, **claims):
-        now = int(time.time())
-        claims = {"iss": self.known["client_id"], "sub": self.known["user_id"], "aud": urlsplit(self.url).netloc,
-                  "iat": now, "exp": now + 600, "scope": "signature impersonation", **claims}
-        return jwt.encode(claims, self.known["private_key"], "RS256")
-
-    def token(self, auth=None, **form):
-        return requests.post(f"{self.url}/oauth/token", data=form, auth=auth, timeout=10)
-
-    def basic(self, **form):
-        return self.token((self.known["client_id"], self.known["client_secret"]), **form)
-
-    def call(self, method, path, account=None, **options):
-        return requests.request(
-            method, f"{self.url}/restapi/v2.1/accounts/{account or self.known['account_id']}/{path}", timeout=20,
-            headers={"Authorization": f"Bearer {self.access}"}, **options)
-
-    def list(self, **params):
-        return self.call("GET", "envelopes", params={"from_date": ALL, **params})
-
-    def all(self, **params):
-        """Return the envelopes of all pages."""
-        rows, position = [], 0
-        while True:
-            page = self.list(start_position=position, **params).json()
-            rows += page.get("envelopes", [])
-            position = int(page["endPosition"]) + 1
-            if position >= int(page["totalSetSize"]):
-                return rows
-
 
 @pytest.fixture
 def vendor():
-    running = start(vendor="docusign", connect_retry_seconds=0.01)
-    yield running
-    running.stop()
-    assert running.errors == []
+    yield from serving()
 
 
 @pytest.fixture
 def client(vendor):
     return Client(vendor)
-
-
-def reference(row):
-    (field,) = row["customFields"]["textCustomFields"]
-    assert field["name"] == "odoo_sow"
-    return field["value"]
-
-
-# === WHAT IS THERE === #
 
 
 def test_the_studios_envelopes_before_and_after_the_signature(vendor, client):
@@ -146,9 +81,6 @@ def test_the_signed_document_is_a_pdf(vendor, client):
     assert (pages_of(unsigned.content), pages_of(signed)) == (1, 2)
     assert b"Signed by Ruth Keller on 2026-07-03" in signed
     assert SIGNED_DEAL.name.encode() in signed
-
-
-# === LISTS === #
 
 
 def test_pages_cover_everything_once(vendor, client):
@@ -229,101 +161,6 @@ def test_void(vendor, client):
     assert client.call("PUT", f"envelopes/{envelope_id}", json=body).status_code == 400
 
 
-# === LOGIN === #
-
-
-def error(answer):
-    return answer.status_code, answer.json()["error"]
-
-
-@pytest.mark.parametrize("audience", ["account-d.docusign.com", "127.0.0.1"])
-def test_jwt_audiences(client, audience):
-    answer = client.token(grant_type=JWT_BEARER, assertion=client.assertion(aud=audience))
-    assert (answer.status_code, answer.json()["expires_in"], "refresh_token" in answer.json()) == (200, 3600, False)
-
-
-@pytest.mark.parametrize("claims", [
-    {"aud": "https://account-d.docusign.com"}, {"iss": "x"}, {"sub": "x"}, {"exp": 1}, {"iat": None},
-    {"exp": int(time.time()) + 90_000}, {"scope": "signature"},
-])
-def test_assertions_that_are_refused(client, claims):
-    assert error(client.token(grant_type=JWT_BEARER, assertion=client.assertion(**claims)))[0] == 400
-
-
-def test_a_foreign_signature_is_refused(client):
-    head, claims, mark = client.assertion().split(".")
-    forged = base64.urlsafe_b64encode(json.dumps({"iss": "x"}).encode()).rstrip(b"=").decode()
-    for assertion in (f"{head}.{forged}.{mark}", f"{head}.{claims}.{mark[::-1]}", "nothing", ""):
-        assert error(client.token(grant_type=JWT_BEARER, assertion=assertion)) == (400, "invalid_grant")
-
-
-def test_consent_is_needed_and_can_be_taken_back(vendor, client):
-    RIG.revoke(vendor)
-    assert client.list().status_code == 401
-    assert error(client.token(grant_type=JWT_BEARER, assertion=client.assertion())) == (400, "consent_required")
-    assert error(client.basic(grant_type="refresh_token", refresh_token=client.known["refresh_token"])) == (
-        400, "invalid_grant")
-    consent(client, scope="signature impersonation")
-    client.login()
-    assert client.list().status_code == 200
-
-
-def consent(client, **query):
-    answer = requests.get(f"{client.url}/oauth/auth", timeout=5, allow_redirects=False, params={
-        "response_type": "code", "scope": "signature extended", "client_id": client.known["client_id"],
-        "redirect_uri": "https://erp.example.com/callback?db=x", "state": "s", **query})
-    return answer if answer.status_code != 302 else parse_qs(urlsplit(answer.headers["Location"]).query)
-
-
-def test_authorization_code_and_rotating_refresh_tokens(vendor, client):
-    back = consent(client)
-    assert (back["state"], back["db"]) == (["s"], ["x"])
-    code = {"grant_type": "authorization_code", "code": back["code"][0]}
-    assert error(client.token(**code)) == (401, "invalid_client")
-    first = client.basic(**code).json()
-    assert first["expires_in"] == 28_800
-    assert error(client.basic(**code)) == (400, "invalid_grant")
-    second = client.basic(grant_type="refresh_token", refresh_token=first["refresh_token"]).json()
-    assert second["refresh_token"] != first["refresh_token"]
-    assert error(client.basic(grant_type="refresh_token", refresh_token=first["refresh_token"])) == (
-        400, "invalid_grant")
-    client.access = second["access_token"]
-    assert client.list().status_code == 200
-    RIG.expire(vendor)
-    assert client.list().status_code == 401
-    assert consent(client, client_id="x").status_code == 400
-    assert consent(client, scope="all").status_code == 400
-    assert error(client.basic(grant_type="password")) == (400, "unsupported_grant_type")
-
-
-def test_userinfo_names_the_default_account(client):
-    answer = requests.get(f"{client.url}/oauth/userinfo", timeout=5,
-                          headers={"Authorization": f"Bearer {client.access}"}).json()
-    (account,) = [row for row in answer["accounts"] if row["is_default"]]
-    assert (account["account_id"], account["base_uri"]) == (client.known["account_id"], client.url)
-    assert len(answer["accounts"]) == 2
-    assert requests.get(f"{client.url}/oauth/userinfo", timeout=5).status_code == 401
-    wrong = client.call("GET", f"envelopes?from_date={ALL}", account=answer["accounts"][0]["account_id"])
-    assert wrong.status_code == 403
-
-
-def test_a_missing_right(vendor, client):
-    assert RIG.narrow(vendor) == "envelope"
-    assert client.list().status_code == 403
-
-
-def test_the_log_holds_no_secret(vendor, client):
-    client.basic(grant_type="refresh_token", refresh_token=client.known["refresh_token"])
-    consent(client)
-    text = str(vendor.log())
-    assert "/oauth/token" in text
-    for secret in (client.access, client.known["client_secret"], client.known["refresh_token"], "BEGIN PRIVATE KEY"):
-        assert secret not in text
-
-
-# === FAULTS, LOAD === #
-
-
 @pytest.mark.parametrize(("kind", "code"), [
     ("hourly_limit", "HOURLY_APIINVOCATION_LIMIT_EXCEEDED"), ("burst_limit", "BURST_APIINVOCATION_LIMIT_EXCEEDED"),
     ("polling_limit", "Hourly_Envelope_Polling_Limit_Exceeded"),
@@ -362,84 +199,3 @@ def test_a_hundred_thousand_envelopes_page_fast():
         assert time.monotonic() - began < 30
     finally:
         vendor.stop()
-
-
-# === CONNECT === #
-
-
-class Listener(BaseHTTPRequestHandler):
-    """Keeps what it is sent and answers from the server's list of statuses, then 200."""
-
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.got.append((CaseInsensitiveDict(self.headers.items()), body))
-        self.send_response(self.server.statuses.pop(0) if self.server.statuses else 200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, format, *args):
-        pass
-
-
-@pytest.fixture
-def listener():
-    server = HTTPServer(("127.0.0.1", 0), Listener)
-    server.got, server.statuses = [], []
-    server.url = f"http://127.0.0.1:{server.server_address[1]}/hook"
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
-
-
-def until(condition):
-    for _again in range(400):
-        if condition():
-            return
-        time.sleep(0.01)
-    raise AssertionError("it did not come to pass")
-
-
-def signature(key, body):
-    return base64.b64encode(hmac.new(key.encode(), body, hashlib.sha256).digest()).decode()
-
-
-def test_connect_tells_of_the_signature_with_every_key_until_it_is_answered(vendor, client, listener):
-    requests.post(f"{client.url}/_sandbox/webhooks", json={"url": listener.url}, timeout=5).raise_for_status()
-    listener.statuses = [500, 204]
-    vendor.advance()
-    until(lambda: len(listener.got) == 3)
-    keys = (client.known["hmac_key"], client.known["hmac_key_2"])
-    for retry, (headers, body) in enumerate(listener.got):
-        assert [headers[f"X-DocuSign-Signature-{number}"] for number in (1, 2)] == [
-            signature(key, body) for key in keys]
-        event = json.loads(body)
-        assert (event["event"], event["retryCount"]) == ("envelope-completed", retry)
-        assert event["data"]["accountId"] == client.known["account_id"]
-        assert reference(event["data"]["envelopeSummary"]) == str(SIGNED_DEAL.hubspot_id)
-    status = requests.get(f"{client.url}/_sandbox/webhooks", timeout=5).json()
-    assert [row["outcome"] for row in status["deliveries"]] == ["500", "204", "200"]
-
-
-def test_only_the_chosen_events_are_told(vendor, client, listener):
-    answer = requests.post(f"{client.url}/_sandbox/webhooks", timeout=5, json={
-        "url": listener.url, "events": ["envelope-voided"], "include_data": [], "hmac_keys": ["k"]})
-    assert answer.status_code == 200
-    (envelope_id,) = RIG.create(vendor)
-    client.call("PUT", f"envelopes/{envelope_id}", json={"status": "voided", "voidedReason": "No"})
-    until(lambda: listener.got)
-    ((headers, body),) = listener.got
-    assert (json.loads(body)["event"], "envelopeSummary" in json.loads(body)["data"]) == ("envelope-voided", False)
-    assert (headers["X-DocuSign-Signature-1"], "X-DocuSign-Signature-2" in headers) == (signature("k", body), False)
-    wrong = {"url": listener.url, "events": ["envelope-lost"]}
-    assert requests.post(f"{client.url}/_sandbox/webhooks", json=wrong, timeout=5).status_code == 400
-
-
-def test_the_rigs_delivery_and_vectors(vendor):
-    (envelope_id,) = RIG.create(vendor)
-    request = RIG.delivery(vendor, [envelope_id])
-    assert request.headers["x-docusign-signature-2"] == signature("ds-connect-key-2=", request.body)
-    for secrets, _settings, sent, _now, accepted in RIG.vectors():
-        keys = [key for values in secrets for key in values.values() if key]
-        marks = [value for name, value in sent.headers.items() if name.startswith("X-DocuSign-Signature-")]
-        assert any(signature(key, sent.body) == mark for key in keys for mark in marks) is accepted
