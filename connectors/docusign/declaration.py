@@ -53,7 +53,6 @@ NOT_APPLICABLE = {
     "wrong_scope": "There is one stream and one right to read it, so nothing else could go on without it",
     "null_cursor": "Every envelope has the time of its last change of status",
     "merge": "Envelopes cannot be merged in DocuSign",
-    "deletion": "A sent envelope is voided, which is a status, and one that retention removes later stays signed",
     "webhook_stale": "The signature of Connect holds no time; a repeated message only causes another look",
     "write_lost_answer": _READ_ONLY,
     "write_conflict": _READ_ONLY,
