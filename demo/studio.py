@@ -87,7 +87,8 @@ def connect(env, company, code, url, known, **values):
     """
     connection = env["psa.connection"].create({
         "name": f"Studio {code.capitalize()}", "connector_code": code, "environment": "sandbox",
-        "company_id": company.id, "auth_method": AUTH_METHODS.get(code), "rate_calls": 400, "rate_seconds": 1, **values})
+        "company_id": company.id, "auth_method": AUTH_METHODS.get(code), "rate_calls": 400, "rate_seconds": 1,
+        **values})
     settings = dict(connection.settings or {})
     for line in connection.setting_ids:
         if line.code in known:

@@ -19,7 +19,7 @@ from .sql import run_sql
 
 VENDORS = ("hubspot", "jira", "harvest", "stripe", "docusign")
 SETTINGS = {"stripe": ("--set", "seeded=false")}
-CRM, DELIVERY = "hubspot", "jira harvest stripe docusign files"
+CRM, DELIVERY = "hubspot", "jira harvest stripe docusign"
 SECONDS = 60
 
 # Each deal of the studio: what was billed before tax, and how much of its invoices is paid
@@ -144,7 +144,7 @@ def rows(run, urls, scale, paid):
         yield Row("studio", f"{code}: billed before tax", amount(billed.get(code, 0)),
                   amount(known["time"] + known["fees"] + known["expenses"]))
     states = {state: (count, Decimal(total), Decimal(rest)) for state, count, total, rest in invoices}
-    count, total, rest = states.get("paid", (0, Decimal(0), Decimal(0)))
+    count, total, _rest = states.get("paid", (0, Decimal(0), Decimal(0)))
     yield Row("studio", "invoices, all of them paid", f"{count} of {sum(row[0] for row in states.values())}",
               f"{len(expected)} of {len(expected)}")
     [[partners]] = customers
