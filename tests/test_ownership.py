@@ -93,6 +93,15 @@ class TestOwnership(SourcesCase):
         self.assertEqual(project.name, "Portal")
         self.assertFalse(project.psa_closed_for_time, "a no is not an empty field")
 
+    def test_a_system_that_owns_nothing_deletes_nothing(self):
+        project = self.send(self.crm, "project", "P1", name="Portal", code="NOVA")
+        self.send(self.tracker, "project", "10001", name="NOVA board", code="NOVA")
+        self.send(self.tracker, "project", "10001", "delete")
+        self.assertEqual(self.message(self.tracker, "project", "10001").state, "done")
+        self.assertFalse(project.psa_closed_for_time)
+        self.send(self.crm, "project", "P1", "delete")
+        self.assertTrue(project.psa_closed_for_time)
+
     def test_queries_do_not_grow_with_the_batch(self):
         partners = self.env["res.partner"].create([{"name": f"C{number}", "is_company": True} for number in range(50)])
         self.env["psa.binding"].create([

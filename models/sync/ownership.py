@@ -1,6 +1,8 @@
 from odoo import models
 from odoo.tools import SQL
 
+from .item import UPSERT
+
 
 class PsaApply(models.AbstractModel):
     """Who owns a record that several systems know: see "Who owns what" in ``docs/architecture.md``."""
@@ -22,7 +24,7 @@ class PsaApply(models.AbstractModel):
                 item.writes = stream.ownership
             elif item.record:
                 shared.append(item)
-            if item.writes == "link" and not item.record:
+            if item.writes == "link" and not item.record and item.operation == UPSERT:
                 item.hold("unlinked_record", self.env._(
                     "%(record)s “%(name)s” is not linked to anything in Odoo, and the stream %(stream)s makes no "
                     "records. Link it, or let another system bring it first.",
