@@ -112,12 +112,20 @@ class TestPayment(PaymentCase):
             self.again(payment, fee=Decimal("34.81"))
             self.assertEqual((self.held(), len(payment.psa_fee_move_ids)), (1155.19, 1))
 
-    def test_a_changed_amount_or_fee_is_held(self):
+    def test_a_changed_amount_is_held(self):
         payment = self.pay(self.invoice(), fee=Decimal("30"))
-        for values in ({"amount": "1191.00"}, {"currency": "EUR"}, {"fee": Decimal("31")}, {"kind": "refund"}):
+        for values in ({"amount": "1191.00"}, {"currency": "EUR"}, {"kind": "refund"},
+                       {"settlement_currency": "EUR", "settled_amount": Decimal("1000")}):
             item = self.again(payment, **values)
             self.assert_held(item, "payment_changed", payment.name)
         self.assertEqual((self.held(), payment.amount), (1160, 1190))
+
+    def test_a_fee_that_changes_is_booked_by_its_difference(self):
+        payment = self.pay(self.invoice(), fee=Decimal("30"))
+        for fee in ("45.50", "45.50", "12"):
+            self.again(payment, fee=Decimal(fee))
+            self.assertEqual((self.balance(self.fees), self.held()), (float(fee), 1190 - float(fee)))
+        self.assertEqual(payment.psa_fee_move_ids.mapped("state"), ["posted"] * 3)
 
     def test_what_has_not_moved_is_left_out_until_it_moves(self):
         invoice = self.invoice()
@@ -203,6 +211,16 @@ class TestPayment(PaymentCase):
         self.assert_state(self.again(
             payment, amount="1000.00", currency="EUR", settlement_currency="USD", settled_amount=Decimal("1120.50"),
             fee=Decimal("33.10")), "done")
+
+    def test_a_currency_without_cents(self):
+        yen = self.env.ref("base.JPY")
+        yen.active = True
+        invoice = self.invoice(10000, currency=yen)
+        values = {"amount": "10000", "currency": "JPY", "settlement_currency": "USD",
+                  "settled_amount": Decimal("64.10"), "fee": Decimal("2.23")}
+        payment = self.pay(invoice, **values)
+        self.again(payment, **values)
+        self.assertEqual((invoice.payment_state, self.held(), self.balance(self.fees)), ("paid", 61.87, 2.23))
 
     def test_kept_in_a_foreign_currency_at_odoos_rate(self):
         invoice_rate = self.rate(date(2026, 5, 1), 1.10)
