@@ -1,8 +1,8 @@
 from datetime import date
 from decimal import Decimal
 
-from odoo.exceptions import UserError
-from odoo.tests import tagged
+from odoo.exceptions import AccessError, UserError
+from odoo.tests import new_test_user, tagged
 
 from .payment_common import PAID_ON, PaymentCase
 
@@ -259,6 +259,29 @@ class TestPayment(PaymentCase):
         self.pay(None, external_id="ch_lost")
         self.assertEqual((near.payment_state, far.payment_state), ("paid", "not_paid"))
         self.assertEqual(self.exceptions("payment_excess").amount, 10)
+
+    def test_who_may_choose(self):
+        """An operator who sees invoices chooses one; who sees none cannot, and an auditor not at all."""
+        invoice = self.invoice()
+        company = {"company_id": self.us.id, "company_ids": [(6, 0, self.us.ids)],
+                   "context": {"no_reset_password": True}}
+        clerk, operator, auditor = (
+            new_test_user(self.env, login, groups, **company) for login, groups in (
+                ("clerk", "account.group_account_invoice,psa_hub.group_operator"),
+                ("operator", "psa_hub.group_operator"), ("auditor", "psa_hub.group_auditor")))
+        item = self.run_items(self.money())
+        exception = self.env["psa.exception"]._raise([{
+            "cause": "payment_unmatched", "subject_key": item.key, "text": "x", "company_id": self.us.id,
+            "amount": 1190}])["payment_unmatched", item.key]
+        for user in (operator, auditor):
+            with self.assertRaises(AccessError):
+                exception.with_user(user).with_company(self.us).action_fix()
+        action = exception.with_user(clerk).with_context(allowed_company_ids=self.us.ids).action_fix()
+        choose = self.env[action["res_model"]].with_user(clerk).with_context(
+            allowed_company_ids=self.us.ids).browse(action["res_id"])
+        choose.line_ids.action_choose()
+        match = self.env["psa.payment.match"].search([("external_id", "=", item.external_id)])
+        self.assertEqual(match.move_id, invoice)
 
     def test_another_invoice_has_to_be_named(self):
         item = self.run_items(self.money())
