@@ -35,6 +35,11 @@ class WebhookCase(TransactionCase):
         self.addCleanup(cr.close)
         self.env = self.env(cr=cr)
 
+    @classmethod
+    def _request_handler(cls, session, request, /, **options):
+        """Odoo's guard of calls in tests compares the time-out with a number; ours are a pair."""
+        return super()._request_handler(session, request, **{**options, "timeout": max(options["timeout"])})
+
     def for_each(self, name, play):
         """Play a case with each vendor to which it applies; ``play(rig, vendor, connection)``."""
         played = 0
@@ -54,9 +59,11 @@ class WebhookCase(TransactionCase):
     def connect(self, rig, vendor):
         """Return a connection to the running stand-in."""
         session = rig.session(vendor)
+        declared = {field.code for field in rig.connector.settings}
+        settings = {code: value for code, value in session.settings.items() if code in declared}
         connection = self.env["psa.connection"].create({
             "name": f"Conformance {rig.code}", "connector_code": rig.code, "environment": "sandbox",
-            "state": "connected", "auth_method": session.auth_method, "settings": session.settings,
+            "state": "connected", "auth_method": session.auth_method, "settings": settings,
             "rate_calls": 100_000, "rate_seconds": 1})
         connection._set_credentials({**session.credentials, **rig.webhook_secrets})
         self.env["psa.credential"].sudo().search([

@@ -43,6 +43,7 @@ class StripeConnector(Connector):
         "null_cursor": "Every object has its moment of creation, and events have theirs; there is no other stamp.",
         "back_dated": "An event's moment is Stripe's own; nobody can date it back.",
         "deletion": "Charges, refunds, disputes and payouts cannot be deleted.",
+        "shrinking_page": "Nothing that is listed can be deleted, so a page never shrinks.",
         "merge": "Stripe merges no records.",
         "write_conflict": _ONE_WRITER,
         "write_locked": "A payment link is never locked; a page that was paid is left as it is.",

@@ -101,6 +101,7 @@ def _apply_type(batch, type_name, items):
         group = [item for item in items if item.ok and item.operation == operation]
         if group and operation == UPSERT:
             handler._prepare(group)
+            batch.env["psa.apply"]._settle_ownership([item for item in group if item.ok])
         group = [item for item in group if item.ok and item.claim.blocked() is None]
         if group:
             getattr(handler, method)(group)

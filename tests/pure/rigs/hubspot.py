@@ -28,6 +28,8 @@ class HubSpotRig(Rig):
 
     code = vendor = "hubspot"
     stream = "company"
+    page_size = 2
+    events_per_delivery = 100
     webhook_secrets = {SECRET: CLIENT_SECRET}
 
     def __init__(self):
@@ -38,9 +40,10 @@ class HubSpotRig(Rig):
         known = vendor.credentials
         credentials = {"access_token": known["access_token"]} if method == "private_app" else {
             "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET,
-            "refresh_token": vendor.app.authority.consent().refresh_token}
+            "refresh_token": vendor.app.authority.consent().refresh_token if hasattr(vendor, "app")
+            else known["refresh_token"]}
         return session_for(vendor.url, method, credentials, token, {
-            "base_url": vendor.url, "authorize_url": known["authorize_url"], "portal_id": known["portal_id"],
+            "api_url": vendor.url, "consent_url": known["authorize_url"], "portal_id": known["portal_id"],
             **(settings or {})}, **{"read_timeout": 2, **transport})
 
     # === WHAT HAPPENS AT THE VENDOR === #
