@@ -5,6 +5,7 @@ from odoo import models
 from odoo.fields import Command
 
 from ..sync.psa_apply import PsaApplyError
+from .contract_start import Start
 from .deal import line_method
 from .tools import currencies_by_code
 
@@ -24,7 +25,9 @@ _PRODUCTS = {
 
 
 class PsaApplyContract(models.AbstractModel):
-    """Makes the contract of a complete deal: confirmed order, project with analytic account, tasks, rates and fees."""
+    """Makes the contract of a complete deal and starts it: confirmed order, project with analytic account, tasks, rates
+    and fees. A deal that needs a signature becomes a quotation, which starts when it is confirmed.
+    """
 
     _name = "psa.apply.contract"
     _description = "Make Contracts of Won Deals"
@@ -40,21 +43,38 @@ class PsaApplyContract(models.AbstractModel):
             return {}
         pricelists = self._pricelists(items)
         products = self._products(items)
+        self.env["psa.agreement"]._take_turn([item for item in items if item.values["needs_signature"]])
         orders = self.env["sale.order"].create([
             {**self._order_values(item, pricelists, products), "psa_source_terms": source_terms[item]}
             for item in items
         ])
         order_by_item = dict(zip(items, orders, strict=True))
         self._check_totals(order_by_item)
-        orders.with_context(disable_project_task_generation=True).action_confirm()
-        for item, order in order_by_item.items():
-            # Confirming stamps the present; the contract is as old as the deal. Noon: the same day in most zones.
-            order.date_order = datetime.combine(item.values["closed_on"], time(12))
-        projects = self._make_projects(order_by_item)
-        self._make_tasks(order_by_item, projects)
-        self._make_rates(order_by_item)
-        self._make_fees(order_by_item, projects)
+        starts = {Start.of_deal(item, order): order for item, order in order_by_item.items()}
+        for start, order in starts.items():
+            if start.values["needs_signature"]:
+                order.write({"state": "sent", "psa_start": start.stored()})
+        self._start({start: order for start, order in starts.items() if not start.values["needs_signature"]})
+        self.env["psa.agreement"]._release_unknown(orders.company_id.union(*(item.company for item in items)))
         return order_by_item
+
+    def _start(self, order_by_start):
+        """Confirm contracts and make what work on them needs; all at once, in the caller's transaction.
+
+        :param order_by_start: ``{Start: sale.order}``
+        """
+        if not order_by_start:
+            return
+        orders = self.env["sale.order"].union(*order_by_start.values())
+        orders.with_context(disable_project_task_generation=True).action_confirm()
+        for start, order in order_by_start.items():
+            # Confirming stamps the present; the contract is as old as the deal. Noon: the same day in most zones.
+            order.date_order = datetime.combine(start.values["closed_on"], time(12))
+        projects = self._make_projects(order_by_start)
+        self._make_tasks(order_by_start, projects)
+        self._make_rates(order_by_start)
+        self._make_fees(order_by_start, projects)
+        self._hand_over(order_by_start, projects)
 
     # === ORDER === #
     def _order_values(self, item, pricelists, products):
@@ -160,10 +180,15 @@ class PsaApplyContract(models.AbstractModel):
 
     # === PROJECT === #
     def _make_projects(self, order_by_item):
-        """Return ``{item: project}``; plain ones in one create, those from a template by Odoo's own copy of it."""
-        plain = [item for item in order_by_item if isinstance(item.values["project_template"], str)]
+        """Return ``{start: project}``; plain ones in one create, those from a template by Odoo's own copy of it.
+
+        The source may have sent the project while the contract was waiting for its signature: then it is the one.
+        """
+        projects = self._known_projects(order_by_item)
+        plain = [item for item in order_by_item
+                 if item not in projects and isinstance(item.values["project_template"], str)]
         made = self.env["project.project"].create([self._project_values(item, order_by_item[item]) for item in plain])
-        projects = dict(zip(plain, made, strict=True))
+        projects.update(zip(plain, made, strict=True))
         for item, order in order_by_item.items():
             if item not in projects:
                 template = item.values["project_template"]
@@ -184,7 +209,7 @@ class PsaApplyContract(models.AbstractModel):
             "sale_line_id": self._main_line(order).id,
             "reinvoiced_sale_order_id": order.id,
             "psa_contract_id": order.id,
-            "user_id": False,
+            "user_id": item.values["delivery_owner"].id,
         }
 
     def _main_line(self, order):
@@ -231,7 +256,7 @@ class PsaApplyContract(models.AbstractModel):
         """Tell billing the fixed fees: due on the line's service date, else on the day that the deal was won."""
         specs = []
         for item, order in order_by_item.items():
-            for line, source in zip(order.order_line.sorted("sequence"), item.values["lines"], strict=True):
+            for line in order.order_line.sorted("sequence"):
                 if line.psa_billing_method == "fixed_fee":
                     specs.append({
                         "source": line,
@@ -240,7 +265,7 @@ class PsaApplyContract(models.AbstractModel):
                         "project_id": projects[item].id,
                         "employee_id": False,
                         "role_id": False,
-                        "work_date": source["service_date"] or item.values["closed_on"],
+                        "work_date": item.values["service_dates"].get(line.id) or item.values["closed_on"],
                         "quantity": line.product_uom_qty,
                         "currency_id": order.currency_id.id,
                         "fixed_amount": line.price_subtotal,
