@@ -117,7 +117,8 @@ class TestCostRate(ApplyCase):
     @freeze_time("2026-07-15")
     def test_two_costs_from_the_same_day(self):
         self.cost("C1", 60, date(2026, 1, 1))
-        self.assert_held(self.cost("C2", 65, date(2026, 1, 1)), "invalid_data", "Jane Doe has two costs from 2026-01-01")
+        self.assert_held(
+            self.cost("C2", 65, date(2026, 1, 1)), "invalid_data", "Jane Doe has two costs from 01/01/2026 on")
         self.assertEqual(self.jane.hourly_cost, 60)
 
     @freeze_time("2026-07-15")

@@ -171,6 +171,21 @@ class TestSignature(SignatureCase):
         self.assertEqual(self.project_of(order), project)
         self.assertEqual((order.state, project.user_id), ("sale", self.dora))
 
+    def test_work_before_the_signature_is_billed_after_it(self):
+        order = self.unsigned()
+        project, jane = self.project(order), self.resource(role=self.consultant)
+        item = self.time(project, jane, 8)
+        entry = self.entry(item.record)
+        self.assertEqual((entry.state, entry.reason), ("held", "missing_rate"))
+        self.sign("555005")
+        self.assertEqual((entry.state, entry.amount, entry.order_id), ("approved", 1200.00, order))
+
+    def test_the_trail_says_what_was_signed(self):
+        order = self.unsigned()
+        self.sign("555005")
+        audit = self.env["psa.audit"].search([("event", "=", "agreement.signed"), ("res_id", "=", order.id)])
+        self.assertEqual((audit.res_model, audit.after["signed_by"]), ("sale.order", "Grace Hopper"))
+
     def test_a_person_who_confirms_starts_the_contract_too(self):
         order = self.unsigned()
         seller = self.env["res.users"].create({

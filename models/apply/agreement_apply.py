@@ -116,6 +116,7 @@ class PsaApplyAgreement(models.AbstractModel):
         changed = {item: agreement for item, agreement in agreements.items() if agreement.state != before[item]}
         signed = self.env["psa.agreement"].union(
             *(agreement for agreement in changed.values() if agreement.state == "signed"))
+        self._audit(changed, before)
         self._sign_contracts(signed.filtered(lambda agreement: not agreement.amendment_id))
         for item, agreement in agreements.items():
             self._post(agreement, item in changed, files[item])
@@ -125,6 +126,20 @@ class PsaApplyAgreement(models.AbstractModel):
             if item in changed and agreement.state == "void":
                 self._ask_salesperson(agreement)
             item.done(agreement)
+
+    def _audit(self, changed, before):
+        self.env["psa.audit"]._log([
+            {
+                "event": f"agreement.{agreement.state}",
+                "res_model": agreement._subject()._name,
+                "res_id": agreement._subject().id,
+                "company_id": agreement.company_id.id,
+                "before": {"agreement": agreement.name, "state": before[item]},
+                "after": {"state": agreement.state, "signed_by": agreement.signer_name or None},
+                "reason": agreement.void_reason or None,
+            }
+            for item, agreement in changed.items()
+        ])
 
     def _agreement_values(self, item):
         source = item.values

@@ -55,7 +55,8 @@ class PsaApplyContract(models.AbstractModel):
             if start.values["needs_signature"]:
                 order.write({"state": "sent", "psa_start": start.stored()})
         self._start({start: order for start, order in starts.items() if not start.values["needs_signature"]})
-        self.env["psa.agreement"]._release_unknown(orders.company_id.union(*(item.company for item in items)))
+        self.env["psa.agreement"]._release_unknown(
+            orders.company_id.union(*(item.connection.company_id for item in items)))
         return order_by_item
 
     def _start(self, order_by_start):

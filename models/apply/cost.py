@@ -1,4 +1,5 @@
 from odoo import models
+from odoo.tools import format_date
 
 from .tools import currencies_by_code, link_key, linked_keys, save, share_prefetch
 
@@ -61,7 +62,7 @@ class PsaApplyCost(models.AbstractModel):
                     "invalid_data",
                     self.env._(
                         "%(person)s has two costs from %(day)s on at the source. Delete the wrong one there.",
-                        person=employee.name, day=item.values["starts_on"]),
+                        person=employee.name, day=format_date(self.env, item.values["starts_on"])),
                     key=item.key, company=employee.company_id, record=employee)
             elif row:
                 item.record = row

@@ -170,7 +170,7 @@ class PsaCostRate(models.Model):
         lines = lines.filtered(
             lambda line: (line.employee_id.id, line.date) in costs and line.account_id.active)
         for company, own in lines.grouped("company_id").items():
-            own = own.with_company(company).with_context(psa_costs=costs)
+            own = own.with_company(company)
             amounts = own._timesheet_postprocess_values({"unit_amount": None})
             write_grouped((line, changed_values(line, amounts[line.id])) for line in own)
 
@@ -191,6 +191,17 @@ class AccountAnalyticLine(models.Model):
     """Time costs what an hour of the person cost on the work date."""
 
     _inherit = "account.analytic.line"
+
+    def _timesheet_postprocess_values(self, values):
+        """EXTENDS hr_timesheet: look the costs of all lines up at once.
+
+        In a bulk create (see ``timesheet.py``, which comes before this) only for one line of each case.
+        """
+        lines = self
+        if {"unit_amount", "employee_id", "account_id"} & set(values):
+            lines = self.with_context(psa_costs=self.env["psa.cost.rate"].sudo()._costs_on(
+                {(line.employee_id.id, line.date) for line in self.sudo()}))
+        return super(AccountAnalyticLine, lines)._timesheet_postprocess_values(values)
 
     def _hourly_cost(self):
         """EXTENDS hr_timesheet: the cost of the work date, where the person has a history of costs.

@@ -2,7 +2,7 @@ from collections import defaultdict
 from datetime import date, timedelta
 
 from odoo import fields, models
-from odoo.tools import float_round
+from odoo.tools import float_round, format_date
 
 from ..billing.entry import RATE_DIGITS
 from .project_subjects import contract_key
@@ -38,8 +38,9 @@ class PsaRate(models.Model):
 class PsaApplyRate(models.AbstractModel):
     """Billing rates -> ``psa.rate`` of the contract, customer or company, for a person, a role or both.
 
-    A rate lasts until the next one of the same connection and scope begins. What others made (a person, a deal, an
-    amendment) is never changed: a rate that overlaps with it is held.
+    A rate lasts until the next one of the same connection and scope begins; one that is deleted at the source stays for
+    the work done under it. What others made (a person, a deal, an amendment) is never changed: a rate that overlaps
+    with it is held.
     """
 
     _name = "psa.apply.rate"
@@ -204,9 +205,12 @@ class PsaApplyRate(models.AbstractModel):
             self.env._(
                 "The rate %(rate)s of %(amount)s would count at the same time as %(other)s (%(start)s to %(end)s, made "
                 "by %(maker)s). Change or delete that one in Odoo, or correct the new one at the source.",
-                other=other.display_name, start=other.date_from or self.env._("ever"),
-                end=other.date_to or self.env._("open"), maker=other.source or other.create_uid.name, **names),
+                other=other.display_name, start=self._day(other.date_from, self.env._("ever")),
+                end=self._day(other.date_to, self.env._("open end")), maker=other.source or other.create_uid.name, **names),
             key=_conflict_key(other), company=other.company_id, record=other)
+
+    def _day(self, day, otherwise):
+        return format_date(self.env, day) if day else otherwise
 
     # === APPLY === #
     def _apply(self, items):
