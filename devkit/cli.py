@@ -58,6 +58,7 @@ def parser():
     bench.add_argument("only", nargs="*", metavar="FIGURE", help="take only these (default: all)")
 
     commands.add_parser("pot", help="write the translation template anew")
+    commands.add_parser("matrix", help="write the matrix of vendors and conformance cases anew")
 
     commands.add_parser("lint", help="check the style of the source, without running it")
 
@@ -132,6 +133,14 @@ def bench(options, _rest):
     return run(options.json, options.only)
 
 
+def matrix(_options, _rest):
+    from .child import start
+    from .paths import REPO
+    from .python_env import python_env
+
+    return start([python_env(), REPO / "tests/pure/conformance/matrix.py"]).wait()
+
+
 def pot(_options, _rest):
     from .pot import pot as run
 
@@ -145,4 +154,4 @@ def clean(options, _rest):
 
 
 COMMANDS = {"demo": demo, "test": test, "serve": serve, "shell": shell, "shot": shot, "bench": bench, "lint": lint,
-            "pot": pot, "clean": clean}
+            "pot": pot, "matrix": matrix, "clean": clean}

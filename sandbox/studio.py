@@ -15,7 +15,7 @@ PERIOD = (date(2026, 4, 1), date(2026, 6, 30))
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """:param cost: cost of one hour in EUR; :param owner_id: HubSpot owner, 0 for people who do not sell"""
+    """:param cost: cost of one hour in EUR; :param owner_id: HubSpot owner, 0 for people who own nothing"""
 
     email: str
     first_name: str
@@ -137,9 +137,9 @@ PEOPLE = (
     Person("mara.halden@haldenmarsh.example", "Mara", "Halden", "Director", 85, "712020:mh-01", 4101, 501),
     Person("otto.marsh@haldenmarsh.example", "Otto", "Marsh", "Director", 85, "712020:om-02", 4102, 502),
     Person("ines.roth@haldenmarsh.example", "Ines", "Roth", "Designer", 52, "712020:ir-03", 4103),
-    Person("kofi.adu@haldenmarsh.example", "Kofi", "Adu", "Developer", 58, "712020:ka-04", 4104),
-    Person("lena.vogt@haldenmarsh.example", "Lena", "Vogt", "Developer", 56, "712020:lv-05", 4105),
-    Person("pavel.novak@haldenmarsh.example", "Pavel", "Novák", "Strategist", 64, "712020:pn-06", 4106),
+    Person("kofi.adu@haldenmarsh.example", "Kofi", "Adu", "Developer", 58, "712020:ka-04", 4104, 504),
+    Person("lena.vogt@haldenmarsh.example", "Lena", "Vogt", "Developer", 56, "712020:lv-05", 4105, 505),
+    Person("pavel.novak@haldenmarsh.example", "Pavel", "Novák", "Strategist", 64, "712020:pn-06", 4106, 506),
     Person("sofia.lind@freelance.example", "Sofia", "Lind", "Designer", 60, "712020:sl-07", 4107, contractor=True),
 )
 #: has time but no record in the people of any system

@@ -5,6 +5,7 @@ from . import test_exception_holders
 from . import test_access
 from . import test_audit
 from . import test_dashboard
+from . import test_conformance_webhook
 from . import test_connection
 from . import test_credential
 from . import test_drain
@@ -14,6 +15,11 @@ from . import test_signature
 from . import test_agreement
 from . import test_cost_rate
 from . import test_apply_rate
+from . import test_apply_task
+from . import test_party_match
+from . import test_ownership
+from . import test_project_code
+from . import test_duplicate
 from . import test_apply_time
 from . import test_apply_project
 from . import test_apply_money
@@ -77,6 +83,10 @@ from . import test_hold
 from . import test_period
 from . import test_billing_run
 from . import test_apply_costs
+from . import test_payment
+from . import test_payment_back
+from . import test_payment_request
+from . import test_payment_drain
 from . import test_amendment_random
 from . import test_demo_money
 from . import test_billing_scenarios

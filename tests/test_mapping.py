@@ -150,9 +150,11 @@ class TestMapping(EngineCase):
     def test_paths_are_jmespath(self):
         import jmespath
         raws = [{}, {"a": 1}, {"a": True}, {"a": {"b": ""}, "c": {"d": True}}, {"a": 0, "b": 2}, [1], None, "s",
-                {"a": []}, {"a": "x"}, {"a": 1.0}, {"a": {"b": [{"c": 1}, {"c": 2}]}}]
+                {"a": []}, {"a": "x"}, {"a": 1.0}, {"a": {"b": [{"c": 1}, {"c": 2}]}},
+                {"a": {"b": {"c": {"d": 3}}}}]
         for path in ("a", "a.b", "a || b", "a && b", "!a", "a == `1`", "a != 'x'", "a.b || c.d == `true`", "@.a",
-                     "a.b[1].c", "a.b[?c == `2`] | [0]", "a == `true`", "length(a.b || `[]`)", "(a || b) && c"):
+                     "a.b.c", "a.b[1].c", "a.b[?c == `2`] | [0]", "a.b.c.d || c.d", "a == `true`",
+                     "length(a.b || `[]`)", "(a || b) && c"):
             for raw in raws:
                 with self.subTest(path=path, raw=raw):
                     expected, found = jmespath.search(path, raw), compile_path(path)(raw)

@@ -1,6 +1,7 @@
 from datetime import date, datetime, timezone
 from decimal import Decimal
 
+from odoo.exceptions import UserError
 from odoo.tests import tagged
 
 from .apply_common import ApplyCase
@@ -170,6 +171,19 @@ class TestSignature(SignatureCase):
         self.sign("555005")
         self.assertEqual(self.project_of(order), project)
         self.assertEqual((order.state, project.user_id), ("sale", self.dora))
+
+    def test_project_that_another_system_knows_by_its_code(self):
+        project = self.project(code="NOVA")
+        order = self.unsigned(project_code="NOVA")
+        self.assertFalse(project.psa_contract_id)
+        self.sign("555005")
+        self.assertEqual((self.project_of(order), project.user_id), (project, self.dora))
+
+    def test_code_of_another_contract_is_refused_in_one_sentence(self):
+        other = self.contract(party=self.customer(), project_code="NOVA")
+        order = self.unsigned(project_code="NOVA")
+        with self.assertRaisesRegex(UserError, f"project code NOVA, which is that of “{other.display_name}"):
+            order.action_confirm()
 
     def test_work_before_the_signature_is_billed_after_it(self):
         order = self.unsigned()

@@ -3,6 +3,7 @@ from . import psa_late_decide
 from . import psa_exception_waive
 from . import psa_exception_link
 from . import psa_replay
+from . import psa_payment_choose
 from . import account_move_reversal
 from . import sale_advance_payment_inv
 from . import psa_retainer_add

@@ -7,6 +7,8 @@ from . import contract_terms
 from . import timesheet
 from . import project_subjects
 from . import partner_merge
+from . import match_settings
+from . import party_choice
 from . import party
 from . import person
 from . import user
@@ -19,10 +21,16 @@ from . import agreement
 from . import agreement_find
 from . import agreement_apply
 from . import project
+from . import task
 from . import assignment_apply
 from . import rate
 from . import cost
 from . import milestone
+from . import duplicate
 from . import time
 from . import time_place
 from . import expense
+from . import payment_settings
+from . import payment_match
+from . import payment
+from . import payout

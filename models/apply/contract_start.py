@@ -1,4 +1,7 @@
 from odoo import fields, models
+from odoo.exceptions import UserError
+
+from ..sync.psa_apply import PsaApplyError
 
 
 class Start:
@@ -8,11 +11,13 @@ class Start:
         ``project_code``, ``delivery_owner`` (``res.users``, may be empty), ``needs_signature``, ``service_dates``
         (``{id of the order line: day}``)
     :ivar message: ``psa.message`` that brought the deal
+    :ivar item: the deal's item; None when the contract has waited since
     """
 
-    def __init__(self, values, message):
+    def __init__(self, values, message, item=None):
         self.values = values
         self.message = message
+        self.item = item
 
     @classmethod
     def of_deal(cls, item, order):
@@ -30,7 +35,7 @@ class Start:
                 for line, source_line in zip(order.order_line.sorted("sequence"), source["lines"], strict=True)
                 if source_line["service_date"]
             },
-        }, item.message)
+        }, item.message, item)
 
     @classmethod
     def of_order(cls, order):
@@ -75,6 +80,9 @@ class SaleOrder(models.Model):
             waiting.check_access("write")
             starts = {Start.of_order(order): order for order in waiting.sudo()}
             waiting.sudo().write({"psa_start": False})
-            self.env["psa.apply.contract"].sudo()._start(starts)
+            try:
+                self.env["psa.apply.contract"].sudo()._start(starts)
+            except PsaApplyError as error:
+                raise UserError(str(error)) from error
         rest = self - waiting
         return super(SaleOrder, rest).action_confirm() if rest else True

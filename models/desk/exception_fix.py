@@ -193,4 +193,5 @@ class PsaException(models.Model):
         "sale.order": "deal",
         "project.milestone": "milestone",
         "psa.agreement": "agreement",
+        "project.task": "task",
     }

@@ -52,10 +52,13 @@ def _field(node):
     return get
 
 
-def _subexpression(_node, outer, inner):
+def _subexpression(_node, *steps):
     def get(value):
-        value = outer(value)
-        return None if value is None else inner(value)
+        for step in steps:
+            value = step(value)
+            if value is None:
+                return None
+        return value
     return get
 
 

@@ -69,7 +69,7 @@ class PsaConnection(models.Model):
             connection.webhook_refused_count = counts.get(connection, 0)
 
     def write(self, vals):
-        if vals.keys() & {"active", "webhook_token", "webhook_max_bytes", "webhook_backlog_limit"}:
+        if vals.keys() & {"active", "company_id", "webhook_token", "webhook_max_bytes", "webhook_backlog_limit"}:
             self.env.registry.clear_cache()
         return super().write(vals)
 

@@ -234,6 +234,22 @@ class PsaStream(models.Model):
                 "state": "done", "done_at": fields.Datetime.now(), "source_version": version, "error": False,
                 "error_code": False, "next_attempt_at": False, "wait_key": False, "exception_id": False})
         released._close_if_released()
+        self._hand_over(done)
+
+    def _hand_over(self, done):
+        """Give what the vendor told back to the records that were written: ``_psa_pushed`` of their model.
+
+        The facts stand also when the message was ended meanwhile.
+        """
+        done = [(message, result) for message, result in done if result.data]
+        if not done:
+            return
+        subjects = self._subjects(self.env["psa.message"].union(*(message for message, _result in done)))
+        for message, result in done:
+            subject = subjects.get((message.object_type, message.external_id))
+            record = subject and self.env[subject["res_model"]].sudo().browse(subject["res_id"]).exists()
+            if record and hasattr(record, "_psa_pushed"):
+                record._psa_pushed(self.canonical_type, result.data)
 
     def _retry(self, messages, error):
         """Put ``messages`` back for later; in doubt when the request may have taken effect.

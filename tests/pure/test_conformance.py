@@ -1,7 +1,7 @@
 """Every case of the conformance suite against every vendor's stand-in."""
 
 import pytest
-from conformance import CASES, ENGINE_CASES, care
+from conformance import CASES, ENGINE_CASES, care, matrix
 from rigs import all_rigs
 
 import connectors
@@ -12,6 +12,11 @@ RUNS = [(code, name) for code, rig in RIGS.items() for name in CASES if name not
 
 def test_every_connector_is_put_to_the_test():
     assert set(RIGS) == connectors.all_codes()
+
+
+def test_the_matrix_in_the_guide_is_true():
+    text = matrix.README.read_text(encoding="utf-8")
+    assert text == matrix.with_matrix(text), "write it anew: ./dev matrix"
 
 
 @pytest.mark.parametrize("code", sorted(RIGS))

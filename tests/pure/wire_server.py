@@ -54,6 +54,7 @@ class WireServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = -1  # head and body in one packet
 
             def _serve(self):
                 parts = urlsplit(self.path)

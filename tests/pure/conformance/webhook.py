@@ -4,8 +4,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from requests.structures import CaseInsensitiveDict
 
-from connectors.errors import SignatureError
+from connectors.errors import PoisonError, SignatureError
 
 from . import case
 
@@ -20,27 +21,28 @@ def webhook_vectors(rig, vendor):
     vectors = rig.vectors()
     assert {accepted for *_rest, accepted in vectors} == {True, False}
     for secrets, settings, request, now, accepted in vectors:
-        if accepted:
-            rig.connector.verify_webhook(secrets, settings, request, now)
-        else:
+        if not accepted:
             with pytest.raises(SignatureError):
                 rig.connector.verify_webhook(secrets, settings, request, now)
+            continue
+        try:
+            rig.connector.verify_webhook(secrets, settings, request, now)
+        except PoisonError:
+            continue  # signed as published; the sample's body is no event
 
 
 @case("A changed body is refused")
 def webhook_tampered(rig, vendor):
-    ids = sorted(rig.ids(vendor))[:3]
-    request = rig.delivery(vendor, ids)
-    delivery = verify(rig, vendor, request)
+    now, ids = datetime.now(timezone.utc), sorted(rig.ids(vendor))[:1]
+    request = rig.delivery(vendor, ids, moment=now)
+    delivery = verify(rig, vendor, request, now=now)
     assert delivery.delivery_id
-    assert {record.external_id for _code, record in delivery.records} == set(ids[:len(delivery.records)])
-    assert {code for code, _record in delivery.records} == {rig.stream}
+    assert {(code, record.external_id) for code, record in delivery.records} == {(rig.stream, ids[0])}
+    for forged in (replace(request, body=request.body + b" "), replace(request, headers=CaseInsensitiveDict())):
+        with pytest.raises(SignatureError):
+            verify(rig, vendor, forged, now=now)
     with pytest.raises(SignatureError):
-        verify(rig, vendor, replace(request, body=request.body.replace(ids[0].encode(), b"999999", 1)))
-    with pytest.raises(SignatureError):
-        verify(rig, vendor, replace(request, headers={}))
-    with pytest.raises(SignatureError):
-        verify(rig, vendor, request, secrets=[])
+        verify(rig, vendor, request, secrets=[], now=now)
 
 
 @case("An old delivery is refused")
@@ -55,8 +57,9 @@ def webhook_stale(rig, vendor):
 @case("While the secret is changed, both are good")
 def webhook_second_secret(rig, vendor):
     new = {code: f"new-{value}" for code, value in rig.webhook_secrets.items()}
-    ids = sorted(rig.ids(vendor))[:1]
+    now, ids = datetime.now(timezone.utc), sorted(rig.ids(vendor))[:1]
     for secrets in (new, rig.webhook_secrets):
-        assert verify(rig, vendor, rig.delivery(vendor, ids, secrets), [new, rig.webhook_secrets]).records
+        request = rig.delivery(vendor, ids, secrets, now)
+        assert verify(rig, vendor, request, [new, rig.webhook_secrets], now).records
     with pytest.raises(SignatureError):
-        verify(rig, vendor, rig.delivery(vendor, ids), [new])
+        verify(rig, vendor, rig.delivery(vendor, ids, moment=now), [new], now)

@@ -29,6 +29,8 @@ class Rig:
     write_fault = {"method": "POST"}
     #: how long after a deletion the next run must know of it
     deletion_seconds = 120
+    #: how many events one delivery may hold
+    events_per_delivery = 1
     #: ``{credential code: value}`` of the webhook secret that the stand-in signs with
     webhook_secrets = {}
 

@@ -13,6 +13,7 @@ class HarvestRig(Rig):
 
     code = vendor = "harvest"
     stream = "time"
+    deletion_seconds = 25 * 3600  # a sweep a day
 
     def __init__(self):
         self._numbers = itertools.count(1)

@@ -17,6 +17,7 @@ class SalesforceRig(Rig):
     vendor = "salesforce"
     stream = "account"
     write_fault = {"method": "PATCH"}
+    events_per_delivery = 100
 
     def session(self, vendor, **transport):
         known = vendor.credentials
