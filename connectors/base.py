@@ -359,6 +359,15 @@ class Connector:
         """Return the canonical records inside ``raw``; by default the record itself."""
         return [Part(stream.object_type, external_id, stream.canonical_type, raw)]
 
+    def describe(self, raw: Any) -> str:
+        """Return how people find this record at the source (``hours.csv, row 17``), for the texts of exceptions.
+
+        By default empty: object type and external id say it.
+
+        :param raw: payload as it was stored
+        """
+        return ""
+
     def default_mappings(self) -> dict:
         """Return ``{stream code: {canonical field: rule}}``, read from a JSON file in the vendor's folder."""
         raise NotImplementedError
@@ -408,7 +417,7 @@ class Connector:
 class Package:
     """Streams on another vendor's platform. ``host`` is that connector's code; it gets the host's client.
 
-    A package has the same ``streams``, ``outbound``, ``fetch_page``, ``fetch_records``, ``split``,
+    A package has the same ``streams``, ``outbound``, ``fetch_page``, ``fetch_records``, ``split``, ``describe``,
     ``default_mappings``, ``default_value_maps``, ``push`` and ``check`` as a connector, and no authentication.
     Its ``settings`` are kept on the host's connection; stream and outbound codes differ from the host's.
     """
@@ -427,6 +436,7 @@ class Package:
     fetch_page = Connector.fetch_page
     fetch_records = Connector.fetch_records
     split = Connector.split
+    describe = Connector.describe
     default_mappings = Connector.default_mappings
     default_value_maps = Connector.default_value_maps
     push = Connector.push
