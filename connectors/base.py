@@ -328,6 +328,8 @@ class Connector:
     #: ``{object type: canonical type}`` of records that are never read but named by a key that people use in Odoo too
     #: (a project's code, a person's e-mail address): the handler of the type looks them up
     natural_keys: dict = {}
+    #: a person may upload files with records of its streams: :meth:`read_file` and what follows it is there
+    takes_files = False
     #: ``{case of the conformance suite: why it cannot happen with this vendor}``; see ``docs/connectors``
     not_applicable: dict = {}
 
@@ -402,6 +404,29 @@ class Connector:
         different final value as :class:`connectors.errors.ConflictError`.
         :raise TransientError, ConnectionRefusedByVendor: when the whole call failed
         """
+        raise NotImplementedError
+
+    # files that a person uploads (``takes_files``)
+
+    def read_file(self, stream: StreamSpec, name: str, file: Any, stamp: str) -> Any:
+        """Return an iterator of the :class:`RawRecord` in a binary ``file``.
+
+        It has an attribute ``failure``: a sentence, once it has come to where the file cannot be read (any further).
+
+        :param stamp: text that sorts like the versions of files; the records' versions begin with it
+        """
+        raise NotImplementedError
+
+    def says_the_same(self, version: str, other: str) -> bool:
+        """Whether two versions of an uploaded record hold the same, so that the later one need not be stored."""
+        return version == other
+
+    def file_template(self, stream: StreamSpec) -> tuple[str, bytes]:
+        """Return name and content of a file that shows how :meth:`read_file` wants it."""
+        raise NotImplementedError
+
+    def written_file(self, outbound: OutboundSpec, items: list[PushItem]) -> tuple[str, bytes]:
+        """Return name and content of a file that says what ``items`` say."""
         raise NotImplementedError
 
     # interactive consent (auth methods with ``interactive=True``)

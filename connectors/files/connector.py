@@ -8,8 +8,9 @@ from pathlib import Path
 from ..base import DELETE, Check, Connector, OutboundSpec, Part, RawRecord, SettingField, StreamSpec
 from ..errors import ConnectionRefusedByVendor, DataError, MissingScopeError
 from . import billed
-from .columns import read_row
+from .columns import read_row, template
 from .folder import OUT, ROOT_VARIABLE, fetch_page, folder_of, listing
+from .records import Records, said_in
 
 _NO_HTTP = "Files are read from a disk, not over HTTP."
 _NO_LOGIN = "Nobody logs in to a folder."
@@ -37,6 +38,7 @@ class FilesConnector(Connector):
         StreamSpec("expense", "Expenses", "Expense", "expense", 90),
     )
     outbound = (OutboundSpec("billed_file", "File of what was billed", "billing_status", ("Time", "Expense"), 500),)
+    takes_files = True
     natural_keys = {"Project": "project", "Person": "resource"}
     not_applicable = {
         **{f"webhook_{name}": _NO_WEBHOOK
@@ -85,6 +87,21 @@ class FilesConnector(Connector):
 
     def describe(self, raw):
         return f"{raw['file']}, row {raw['row']}" if raw.get("row") else str(raw.get("file") or "")
+
+    # === UPLOADED FILES === #
+
+    def read_file(self, stream, name, file, stamp):
+        return Records(stream, name, file, stamp, tell_failure=False)
+
+    def says_the_same(self, version, other):
+        return said_in(version) == said_in(other)
+
+    def file_template(self, stream):
+        return f"{stream.code}.csv", template(stream.code)
+
+    def written_file(self, outbound, items):
+        return "billed.csv", billed.csv_bytes(
+            billed.line_of(item.key, item.object_type, item.external_id, item.values) for item in items)
 
     # === WRITE === #
 

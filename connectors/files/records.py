@@ -23,14 +23,16 @@ class Records:
     :param spec: :class:`~connectors.base.StreamSpec`
     :param name: of the file
     :param stamp: text that sorts like the versions of files
+    :param tell_failure: False: a file that cannot be read has :attr:`failure` and no record of its own
     :ivar row: number of the row that was read last
     :ivar failure: sentence, when the file cannot be read
     """
 
-    def __init__(self, spec, name, file, stamp):
+    def __init__(self, spec, name, file, stamp, tell_failure=True):
         self.row = 0
         self.failure = ""
         self._spec, self._name, self._file, self._stamp = spec, name, file, stamp
+        self._tell_failure = tell_failure
         self._keys = [column.name for column in COLUMNS[spec.code] if column.key]
         self._alike = Counter()
         self._source = self._read()
@@ -54,6 +56,8 @@ class Records:
                                 {**raw, "surplus": True} if surplus else raw)
         except DataError as error:
             self.failure = str(error)
+            if not self._tell_failure:
+                return
             yield RawRecord(self._spec.object_type, FILE + self._name, f"{self._stamp}|",
                             {"file": self._name, "row": 0, "failure": self.failure})
 

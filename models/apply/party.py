@@ -1,10 +1,10 @@
 import re
 from collections import defaultdict
 
-from odoo import models
+from odoo import api, models
 from odoo.tools import SQL
 
-from .tools import link_key, linked_keys, save, share_prefetch
+from .tools import link_key, linked_keys, save, share_prefetch, unique_by_key
 
 _NOT_ALPHANUMERIC = re.compile(r"[^A-Z0-9]")
 # What sales systems write for a country besides its ISO code and its English name.
@@ -33,6 +33,31 @@ class PsaApplyParty(models.AbstractModel):
     _canonical_names = {
         "company_registry": "registration", "country_id": "country", "state_id": "state", "parent_id": "parent",
     }
+
+    # === RECOGNISE === #
+    @api.model
+    def _recognise(self, connection, keys):
+        """Customers by reference, tax number or exact name; contacts inside a customer are none."""
+        Partner = self.env["res.partner"]
+        Partner.flush_model(["ref", "vat", "name", "active", "commercial_partner_id", "company_id"])
+        texts = [key.strip().lower() for key in keys]
+        rows = self.env.execute_query(SQL(
+            """SELECT id FROM res_partner
+                WHERE active AND commercial_partner_id = id AND (company_id IS NULL OR company_id = %(company)s)
+                  AND (lower(ref) = ANY(%(texts)s) OR lower(name) = ANY(%(texts)s)
+                       OR regexp_replace(upper(vat), '[^A-Z0-9]', '', 'g') = ANY(%(vats)s))
+             ORDER BY id""",
+            company=connection.company_id.id, texts=texts,
+            vats=[vat for vat in map(normalise_vat, keys) if vat]))
+        partners = Partner.browse(row[0] for row in rows)
+        found = unique_by_key(keys, partners, (lambda partner: partner.ref, lambda partner: partner.name))
+        by_vat = unique_by_key({normalise_vat(key) for key in keys - found.keys()}, partners, (
+            lambda partner: normalise_vat(partner.vat),))
+        known = {(text or "").strip().casefold() for partner in partners for text in (partner.ref, partner.name)}
+        for key in keys - found.keys():
+            if key.strip().casefold() not in known and normalise_vat(key) in by_vat:
+                found[key] = by_vat[normalise_vat(key)]
+        return found
 
     # === PREPARE === #
     def _prepare(self, items):

@@ -1,6 +1,6 @@
-from odoo import models
+from odoo import api, models
 
-from .tools import changed_values, link_key, linked_keys, save, share_prefetch, write_grouped
+from .tools import changed_values, link_key, linked_keys, save, share_prefetch, unique_by_key, write_grouped
 
 
 class PsaApplyProject(models.AbstractModel):
@@ -18,6 +18,24 @@ class PsaApplyProject(models.AbstractModel):
         "psa_excluded_from_billing": "excluded_from_billing", "date_start": "starts_on", "date": "ends_on",
         "user_id": "manager", "psa_contract_id": "deal",
     }
+
+    # === RECOGNISE === #
+    @api.model
+    def _recognise(self, connection, keys):
+        """Projects by code or name, in the connection's company or shared; archived ones when no other has the key."""
+        Project = self.env["project.project"]
+        names = [name for name in ("psa_code", "name") if name in Project._fields]
+        found = {}
+        for active in (True, False):
+            projects = Project.search_fetch(
+                [("company_id", "in", [connection.company_id.id, False]), ("is_template", "=", False),
+                 ("active", "=", active)], names, order="id")
+            claimed = unique_by_key(keys - found.keys(), projects, [
+                lambda project, name=name: project[name] for name in names])
+            found.update(claimed)
+            taken = {(project[name] or "").strip().casefold() for project in projects for name in names}
+            keys = {key for key in keys if key.strip().casefold() not in taken}  # two of one name stay unknown
+        return found
 
     # === PREPARE === #
     def _prepare(self, items):

@@ -28,4 +28,5 @@ from . import psa_message_intake
 from . import psa_message_files
 from . import psa_message_emit
 from . import psa_apply
+from . import psa_file
 from . import psa_lane
