@@ -32,7 +32,7 @@ class TestFileUpload(TransactionCase):
         self.connection = self.env["psa.connection"].create({"name": "Uploads", "connector_code": "files"})
         self.company = self.connection.company_id
         self.ada = self.env["hr.employee"].create({
-            "name": "Ada Byron", "work_email": "ada@firm.example", "barcode": "B-17", "company_id": self.company.id})
+            "name": "Ada Byron", "work_email": "ada@firm.example", "barcode": "B17", "company_id": self.company.id})
         self.project = self.env["project.project"].create({"name": "Portal", "company_id": self.company.id})
         self.env.cr.commit()
 
@@ -135,7 +135,7 @@ class TestFileUpload(TransactionCase):
 
     def test_people_and_projects_are_found_by_what_people_call_them(self):
         self.upload(HEADER, *[row(f"T{number}", person=person, project="PORTAL")
-                              for number, person in enumerate(("ADA@firm.example", "B-17", "ada byron"))])
+                              for number, person in enumerate(("ADA@firm.example", "B17", "ada byron"))])
         self.drain("transaction")
         for message in self.messages():
             self.assertNotIn("does not stand for", message.error or "")
@@ -223,9 +223,9 @@ class TestFileUpload(TransactionCase):
 
     def test_what_was_billed_can_be_downloaded(self):
         stream = self.connection.stream_ids.filtered(lambda item: item.direction == "out")
-        self.env["psa.message"].sudo()._insert(stream, "out", "hub", {"key": (
-            "Time", "T1", "", "push", '{"event": "posted", "invoiced": true, "invoice_number": "INV/1", '
-            '"invoice_date": "2026-05-31"}', "hash", "outbound")})
+        payload = '{"event": "posted", "invoiced": true, "invoice_number": "INV/1", "invoice_date": "2026-05-31"}'
+        self.env["psa.message"].sudo()._insert(
+            stream, "out", "hub", {"key": ("Time", "T1", "", "push", payload, "hash", "outbound")})
         wizard = self.env["psa.file.upload"].create({"connection_id": self.connection.id})
         wizard.action_billed()
         (line,) = csv.DictReader(io.StringIO(base64.b64decode(wizard.download).decode("utf-8-sig")))
