@@ -60,6 +60,7 @@
         "data/exception_causes_billing.xml",
         "data/exception_causes_charges.xml",
         "data/exception_causes_payments.xml",
+        "data/exception_causes_sources.xml",
         "data/ir_cron_charges.xml",
         "data/billing_products.xml",
         "data/write_down_reasons.xml",

@@ -9,30 +9,34 @@ def user_env(env, login):
     return env(user=user.id, su=False, context={"allowed_company_ids": user.company_ids.ids})
 
 
-def propose(env, period):
+def propose(env, period, companies=None):
     """Finance runs the billing of the period and hands what has an amount and is not on hold over for approval.
 
     :param period: ``{"start": ISO date, "end": ISO date}``
+    :param companies: those that are billed, by default all of finance's
     """
     finance = user_env(env, "finance")
+    companies = finance.companies & companies if companies else finance.companies
     run = finance["psa.billing.run"].create({
-        "period_start": period["start"], "period_end": period["end"],
-        "company_ids": [(6, 0, finance.companies.ids)],
-    })
+        "period_start": period["start"], "period_end": period["end"], "company_ids": [(6, 0, companies.ids)]})
     run.action_run()
     proposals = finance["psa.proposal"].search([
-        ("period_start", "=", period["start"]), ("period_end", "=", period["end"]), ("state", "=", "draft")])
+        ("period_start", "=", period["start"]), ("period_end", "=", period["end"]), ("state", "=", "draft"),
+        ("company_id", "in", companies.ids)])
     proposals.filtered(lambda proposal: proposal.amount_untaxed and not proposal.on_hold).action_submit()
     return proposals
 
 
-def approve_and_post(env, day, commit=lambda: None):
+def approve_and_post(env, day, commit=lambda: None, companies=None):
     """The approver approves every proposal, which makes draft invoices, and posts them.
 
     :param day: ISO date of the invoices
+    :param companies: those that are billed, by default all of the approver's
     """
     approver = user_env(env, "approver")
-    proposals = approver["psa.proposal"].search([("state", "=", "to_approve")])
+    companies = companies or approver.companies
+    proposals = approver["psa.proposal"].search([
+        ("state", "=", "to_approve"), ("company_id", "in", companies.ids)])
     for batch in split_every(20, proposals.ids, approver["psa.proposal"].browse):
         batch.action_approve()
         moves = batch.move_ids

@@ -12,7 +12,7 @@ from pathlib import Path
 from demo.money_expected import COMPANY as SECOND_FIRM
 from demo.money_expected import EXPECTED
 
-from . import child
+from . import child, studio
 from .database import addon_template, clone_data, fresh_copy
 from .demo_facts import contracts, facts, invoiced_at_vendor
 from .demo_table import by_contract, compare, print_table, rows_as_json
@@ -56,7 +56,7 @@ def demo(once=False, output=None, scale="full", seed=1, port=0):
             odoo = pool.submit(odoo_source)
             python_env()
             odoo.result()
-        with ThreadPoolExecutor(1) as pool, sandbox(scale, seed) as ready:
+        with ThreadPoolExecutor(1) as pool, sandbox(scale, seed) as ready, studio.stand_ins(scale) as studio_urls:
             database = pool.submit(prepare_database)  # while the sandbox makes its data
             vendor = ready()
             manifest = control(vendor, "manifest")
@@ -65,7 +65,7 @@ def demo(once=False, output=None, scale="full", seed=1, port=0):
                 running, name, "demo", clone_data(),
                 port=port or free_port(USUAL_PORT), cron_threads=max(2, cpu_count()), options={"workers": 2},
             )
-            return perform(run, vendor, manifest, once, output)
+            return perform(run, vendor, manifest, studio_urls, scale, once, output)
 
 
 def prepare_database():
@@ -74,7 +74,7 @@ def prepare_database():
     return running, fresh_copy(running, "demo", addon_template(running))
 
 
-def perform(run, vendor, manifest, once, output):
+def perform(run, vendor, manifest, studio_urls, scale, once, output):
     variables = {"PSA_DEMO_SANDBOX": vendor, "PSA_DEMO_START": manifest["period"]["start"],
                  "PSA_DEMO_END": manifest["period"]["end"]}
     before = invoiced_at_vendor(vendor)
@@ -92,12 +92,22 @@ def perform(run, vendor, manifest, once, output):
             run.run_script(REPO / "demo/billing_methods.py", log=log_folder() / "demo-methods.log",
                            advice="The demo's second firm failed.")
         rows += by_contract(contracts(run.server, run.database, SECOND_FIRM), EXPECTED)
+        rows += play_studio(run, process, studio_urls, scale)
         print_table(rows)
         if output:
             Path(output).write_text(json.dumps(rows_as_json(rows), indent=1) + "\n")
         if not once:
             keep_serving(run, vendor, process)
     return 0 if all(row.ok for row in rows) else 1
+
+
+def play_studio(run, process, urls, scale):
+    """The firm whose work lives in five systems and a folder. Return its rows of the table."""
+    def script(name, **variables):
+        run.run_script(REPO / "demo" / name, log=log_folder() / f"demo-{name.removesuffix('.py')}.log",
+                       variables=variables, advice=f"{name} of the demo's studio failed.")
+
+    return studio.perform(run, urls, scale, lambda what, incoming: wait_for_queue(run, process, what, incoming), script)
 
 
 def wait_for_queue(run, process, what, incoming):

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import json
 import signal
 import sys
 import threading
@@ -18,9 +19,12 @@ def main(arguments=None):
     parser.add_argument("--scale", choices=("full", "small", "tiny"), default="full")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--records", type=int, default=0, help="add this many plain accounts, for load")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="more",
+                        help="a setting of the vendor's own; the value is read as JSON when it is")
     parser.add_argument("--manifest", action="store_true", help="print the manifest and leave")
     options = parser.parse_args(arguments)
     settings = {"scale": options.scale, "seed": options.seed, "records": options.records}
+    settings.update(_setting(text) for text in options.more)
     if options.manifest:
         app = importlib.import_module(f"{__package__}.{options.vendor}").create_app(Clock(), "", **settings)
         print(dump(app.manifest()))
@@ -33,6 +37,14 @@ def main(arguments=None):
     stop.wait()
     sandbox.stop()
     return 0
+
+
+def _setting(text):
+    name, _equals, value = text.partition("=")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
 
 
 if __name__ == "__main__":

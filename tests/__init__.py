@@ -11,6 +11,11 @@ from . import test_credential
 from . import test_drain
 from . import test_apply_party
 from . import test_apply_deal
+from . import test_apply_task
+from . import test_party_match
+from . import test_ownership
+from . import test_project_code
+from . import test_duplicate
 from . import test_apply_time
 from . import test_apply_project
 from . import test_apply_money

@@ -49,6 +49,35 @@ class TestTours(HolderCase, HttpCase):
         self.assertEqual(exception.state, "waived")
         self.assertEqual(set(messages.mapped("skip_reason")), {"waived"})
 
+    def ask_who_it_is(self):
+        """A customer of the source that may be one of two in Odoo; returns the two, the exception and its message."""
+        likely, twin = self.env["res.partner"].create([
+            {"name": name, "is_company": True, "city": city}
+            for name, city in (("Novaterra", "Bremen"), ("Novaterra Hamburg Twin", "Hamburg"))])
+        exception, message = self.hold(range(1), cause="uncertain_party")
+        exception.write({
+            "name": "The customer “Novaterra” may be “Novaterra” or “Novaterra Hamburg Twin” in Odoo.",
+            "choices": [["res.partner", likely.id], ["res.partner", twin.id]]})
+        return likely, twin, exception, message
+
+    def test_a_person_says_which_customer_it_is(self):
+        _likely, twin, exception, message = self.ask_who_it_is()
+        self.tour("psa_hub_uncertain_party", self.preparer, "/odoo/psa-exceptions")
+        binding = self.env["psa.binding"].search([("connection_id", "=", self.connection.id)])
+        self.assertEqual((binding.external_id, binding.res_id), ("A1", twin.id))
+        self.assertEqual((exception.state, message.state), ("retrying", "pending"))
+
+    def test_a_person_says_that_the_customer_is_new(self):
+        _likely, _twin, _exception, message = self.ask_who_it_is()
+        self.tour("psa_hub_new_party", self.preparer, "/odoo/psa-exceptions")
+        self.assertEqual((message.state, message.decided), ("pending", {"uncertain_party": "new"}))
+
+    def test_a_person_says_that_it_is_other_work(self):
+        exception, message = self.hold(range(1), cause="suspected_duplicate")
+        exception.name = "Ada's 7.50 hours came from A, and B has brought the same already."
+        self.tour("psa_hub_another_one", self.reviewer, "/odoo/psa-exceptions")
+        self.assertEqual((message.state, message.decided), ("pending", {"suspected_duplicate": "other"}))
+
     def test_connection_is_set_up(self):
         administrator = self.approver.copy({"login": "tour_administrator", "name": "Tour Administrator"})
         administrator.group_ids += self.env.ref("psa_hub.group_administrator")

@@ -9,6 +9,7 @@ MODELS = {
     "deal": "sale.order",
     "project": "project.project",
     "milestone": "project.milestone",
+    "task": "project.task",
 }
 
 
@@ -31,6 +32,9 @@ class PsaExceptionLink(models.TransientModel):
     project_id = fields.Many2one("project.project")
     order_id = fields.Many2one("sale.order", "Contract")
     milestone_id = fields.Many2one("project.milestone")
+    task_id = fields.Many2one("project.task")
+    candidate_ids = fields.Many2many("res.partner", compute="_compute_candidates")
+    may_be_new = fields.Boolean(compute="_compute_candidates")
 
     _FIELDS = {
         "hr.employee": "employee_id",
@@ -38,7 +42,16 @@ class PsaExceptionLink(models.TransientModel):
         "project.project": "project_id",
         "sale.order": "order_id",
         "project.milestone": "milestone_id",
+        "project.task": "task_id",
     }
+
+    @api.model
+    def default_get(self, fields):
+        values = super().default_get(fields)
+        exception = self.env["psa.exception"].browse(values.get("exception_id"))
+        if exception and (candidates := exception._choices().get("res.partner")):
+            values["partner_id"] = candidates[0].id
+        return values
 
     @api.depends("exception_id")
     def _compute_external(self):
@@ -47,8 +60,21 @@ class PsaExceptionLink(models.TransientModel):
             stream = self.env["psa.stream"].sudo().search(
                 [("connection_id", "=", connection.id), ("object_type", "=", object_type)], limit=1)
             wizard.object_type, wizard.external_id = object_type, external_id
-            by_cause = {"unknown_person": "hr.employee", "duplicate_party": "res.partner"}
+            by_cause = {"unknown_person": "hr.employee", "duplicate_party": "res.partner",
+                        "uncertain_party": "res.partner"}
             wizard.model = MODELS.get(stream.canonical_type) or by_cause.get(wizard.exception_id.cause_code)
+
+    @api.depends("exception_id")
+    def _compute_candidates(self):
+        for wizard in self:
+            wizard.candidate_ids = wizard.exception_id._choices().get("res.partner", self.env["res.partner"])
+            wizard.may_be_new = wizard.exception_id.cause_code == "uncertain_party"
+
+    def action_create_new(self):
+        """None of the candidates: let it become a new customer, and what waits for it go on."""
+        self.ensure_one()
+        self.exception_id._is_new_customer()
+        return {"type": "ir.actions.act_window_close"}
 
     def action_link(self):
         """Bind and release.

@@ -10,6 +10,7 @@ ASKS = {
     "end_dispute": ("account.move", "_psa_end_dispute"),
     "close": ("psa.closing", "_close"),
     "reopen": ("psa.closing", "_reopen"),
+    "another": ("psa.exception", "_let_through"),
 }
 
 
@@ -28,6 +29,7 @@ class PsaReason(models.TransientModel):
             ("end_dispute", "End the Dispute"),
             ("close", "Close in Spite of Open Checks"),
             ("reopen", "Open the Period Again"),
+            ("another", "It Is Other Work"),
         ],
         required=True, readonly=True,
     )

@@ -6,6 +6,8 @@ from . import contract_terms
 from . import timesheet
 from . import project_subjects
 from . import partner_merge
+from . import match_settings
+from . import party_choice
 from . import party
 from . import person
 from . import user
@@ -13,8 +15,10 @@ from . import resource
 from . import deal
 from . import contract
 from . import project
+from . import task
 from . import assignment_apply
 from . import milestone
+from . import duplicate
 from . import time
 from . import time_place
 from . import expense

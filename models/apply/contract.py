@@ -6,6 +6,7 @@ from odoo.fields import Command
 
 from ..sync.psa_apply import PsaApplyError
 from .deal import line_method
+from .project_code import code_of, projects_by_code
 from .tools import currencies_by_code
 
 # The service policy that a product needs to be billed this way, and the product that has it when the source names none.
@@ -160,16 +161,47 @@ class PsaApplyContract(models.AbstractModel):
 
     # === PROJECT === #
     def _make_projects(self, order_by_item):
-        """Return ``{item: project}``; plain ones in one create, those from a template by Odoo's own copy of it."""
-        plain = [item for item in order_by_item if isinstance(item.values["project_template"], str)]
+        """Return ``{item: project}``.
+
+        A project that another system has brought already is known by its code; else plain ones are made in one create,
+        those from a template by Odoo's own copy of it.
+        """
+        projects = self._projects_that_wait(order_by_item)
+        plain = [item for item in order_by_item
+                 if item not in projects and isinstance(item.values["project_template"], str)]
         made = self.env["project.project"].create([self._project_values(item, order_by_item[item]) for item in plain])
-        projects = dict(zip(plain, made, strict=True))
+        projects.update(zip(plain, made, strict=True))
         for item, order in order_by_item.items():
             if item not in projects:
                 template = item.values["project_template"]
                 projects[item] = template.with_company(order.company_id).action_create_from_template(
                     self._project_values(item, order)
                 )
+        return projects
+
+    def _projects_that_wait(self, order_by_item):
+        """Return ``{item: project}`` of the deals whose project is there without a contract, and give it the contract.
+
+        :raise PsaApplyError: the code is that of another contract's project
+        """
+        keys = {item: (order.company_id.id, code_of(item.values["project_code"]))
+                for item, order in order_by_item.items() if code_of(item.values["project_code"])}
+        known = projects_by_code(self.env, set(keys.values()))
+        projects, taken = {}, {}
+        for item, key in keys.items():
+            project, rival = known.get(key), taken.setdefault(key, item)
+            if rival is not item or (project and project.psa_contract_id):
+                raise PsaApplyError(self.env._(
+                    "The deal “%(deal)s” has the project code %(code)s, which is that of “%(other)s” already. If it is "
+                    "more work on the same project, amend that contract and waive this; else give the deal a code of "
+                    "its own at the source.",
+                    deal=item.values["name"], code=key[1],
+                    other=project.psa_contract_id.display_name if project else rival.values["name"],
+                ), cause="incomplete_terms", item=item)
+            if project:
+                values = self._project_values(item, order_by_item[item])
+                project.write({name: value for name, value in values.items() if name not in ("name", "user_id")})
+                projects[item] = project
         return projects
 
     def _project_values(self, item, order):
@@ -184,6 +216,7 @@ class PsaApplyContract(models.AbstractModel):
             "sale_line_id": self._main_line(order).id,
             "reinvoiced_sale_order_id": order.id,
             "psa_contract_id": order.id,
+            "psa_code": code_of(item.values["project_code"]),
             "user_id": False,
         }
 

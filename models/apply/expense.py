@@ -32,6 +32,8 @@ class PsaApplyExpense(models.AbstractModel):
         for item in items:
             if item.ok and not self._is_void(item):
                 self._check(item, currencies)
+        self.env["psa.apply.duplicate"]._check_expenses(
+            [item for item in items if item.ok and not item.record and not self._is_void(item)], currencies)
 
     def _currencies(self, items):
         return currencies_by_code(self.env, {

@@ -1,12 +1,11 @@
-import re
 from collections import defaultdict
 
 from odoo import api, models
 from odoo.tools import SQL
 
+from .party_match import name_key, normalise_vat
 from .tools import link_key, linked_keys, save, share_prefetch, unique_by_key
 
-_NOT_ALPHANUMERIC = re.compile(r"[^A-Z0-9]")
 # What sales systems write for a country besides its ISO code and its English name.
 _COUNTRY_SYNONYMS = {
     "usa": "us", "united states of america": "us", "uk": "gb", "great britain": "gb", "england": "gb",
@@ -15,16 +14,12 @@ _COUNTRY_SYNONYMS = {
 }
 
 
-def normalise_vat(vat):
-    """Return ``vat`` in capitals without blanks and signs (``DE 123.456`` -> ``DE123456``)."""
-    return _NOT_ALPHANUMERIC.sub("", (vat or "").upper())
-
-
 class PsaApplyParty(models.AbstractModel):
     """Customers -> ``res.partner`` (companies, shared by all legal entities).
 
-    A customer is matched before it is created: by its link, else by its tax number. Two linked customers with one tax
-    number are never mixed silently: the second one is held as ``duplicate_party``.
+    A customer is matched before it is created: by its link, else by its tax number, else by web domain and name (see
+    ``psa.apply.party.choice``). Two linked customers with one tax number are never mixed silently: the second one is
+    held as ``duplicate_party``.
     """
 
     _name = "psa.apply.party"
@@ -37,27 +32,21 @@ class PsaApplyParty(models.AbstractModel):
     # === RECOGNISE === #
     @api.model
     def _recognise(self, connection, keys):
-        """Customers by reference, tax number or exact name; contacts inside a customer are none."""
+        """Customers by reference, tax number or name."""
         Partner = self.env["res.partner"]
-        Partner.flush_model(["ref", "vat", "name", "active", "commercial_partner_id", "company_id"])
-        texts = [key.strip().lower() for key in keys]
-        rows = self.env.execute_query(SQL(
-            """SELECT id FROM res_partner
-                WHERE active AND commercial_partner_id = id AND (company_id IS NULL OR company_id = %(company)s)
-                  AND (lower(ref) = ANY(%(texts)s) OR lower(name) = ANY(%(texts)s)
-                       OR regexp_replace(upper(vat), '[^A-Z0-9]', '', 'g') = ANY(%(vats)s))
-             ORDER BY id""",
-            company=connection.company_id.id, texts=texts,
-            vats=[vat for vat in map(normalise_vat, keys) if vat]))
-        partners = Partner.browse(row[0] for row in rows)
-        found = unique_by_key(keys, partners, (lambda partner: partner.ref, lambda partner: partner.name))
-        by_vat = unique_by_key({normalise_vat(key) for key in keys - found.keys()}, partners, (
-            lambda partner: normalise_vat(partner.vat),))
-        known = {(text or "").strip().casefold() for partner in partners for text in (partner.ref, partner.name)}
-        for key in keys - found.keys():
-            if key.strip().casefold() not in known and normalise_vat(key) in by_vat:
-                found[key] = by_vat[normalise_vat(key)]
-        return found
+        partners = Partner.search_fetch(
+            [
+                ("is_company", "=", True), ("company_id", "in", (False, connection.company_id.id)),
+                "|", "|", ("ref", "in", list(keys)), ("vat", "in", list(keys)),
+                ("psa_match_key", "in", [name_key(key) for key in keys]),
+            ],
+            ["ref", "vat", "name"])
+        found = unique_by_key(keys, partners, (
+            lambda partner: partner.ref, lambda partner: partner.vat, lambda partner: partner.name))
+        # What is left may write the name in its own way.
+        names = {key: name_key(key) for key in keys - found.keys()}
+        by_name = unique_by_key(set(names.values()), partners, (lambda partner: partner.psa_match_key,))
+        return found | {key: by_name[name] for key, name in names.items() if name in by_name}
 
     # === PREPARE === #
     def _prepare(self, items):
@@ -75,16 +64,26 @@ class PsaApplyParty(models.AbstractModel):
                     ),
                     key=item.key,
                 )
-        self._match_by_vat([
-            item for item in items if item.ok and not item.record and normalise_vat(item.values["vat"])
-        ])
+        self._match([item for item in items if item.ok and not item.record], countries)
+
+    def _match(self, items, countries):
+        """Find the partners of customers that have no link yet, the surest way first."""
+        Choice = self.env["psa.apply.party.choice"]
+        descriptions = {
+            item: Choice._describe(item, self._country_id(countries, item.values["country"] or "")) for item in items
+        }
+        self.env["psa.apply.turn"]._take(
+            {f"vat:{party.vat}" for party in descriptions.values() if party.vat}
+            | Choice._turns(descriptions.values()))
+        self._match_by_vat([item for item in items if descriptions[item].vat])
+        taken = {(item.connection.id, item.record.id) for item in items if item.record}
+        Choice._match({item: party for item, party in descriptions.items() if item.ok and not item.record}, taken)
 
     def _match_by_vat(self, items):
         """Adopt the partner that has the item's tax number, or hold the item when the match is not certain."""
         if not items:
             return
         vats = {normalise_vat(item.values["vat"]) for item in items}
-        self.env["psa.apply.turn"]._take({f"vat:{vat}" for vat in vats})
         partners_by_vat = self._partners_by_vat(vats)
         linked = linked_keys(items, self.env["res.partner"].union(*partners_by_vat.values()))
         first_by_vat = {}

@@ -1,5 +1,6 @@
 from odoo import api, models
 
+from .project_code import code_of, projects_by_code
 from .tools import changed_values, link_key, linked_keys, save, share_prefetch, unique_by_key, write_grouped
 
 
@@ -7,7 +8,8 @@ class PsaApplyProject(models.AbstractModel):
     """Projects -> ``project.project``.
 
     The first project of a deal adopts the project that was made with the contract; another one of the same deal is
-    created and shares the contract. A project with neither deal nor customer is internal and never billable.
+    created and shares the contract. Without a deal a project adopts the one that has its code in the company. One with
+    neither deal nor customer is internal and never billable.
     """
 
     _name = "psa.apply.project"
@@ -17,31 +19,24 @@ class PsaApplyProject(models.AbstractModel):
         "psa_closed_for_time": "closed_for_time", "psa_closed_for_expenses": "closed_for_expenses",
         "psa_excluded_from_billing": "excluded_from_billing", "date_start": "starts_on", "date": "ends_on",
         "user_id": "manager", "psa_contract_id": "deal",
+        "psa_code": "code",
     }
 
     # === RECOGNISE === #
     @api.model
     def _recognise(self, connection, keys):
-        """Projects by code or name, in the connection's company or shared; archived ones when no other has the key."""
-        Project = self.env["project.project"]
-        names = [name for name in ("psa_code", "name") if name in Project._fields]
-        found = {}
-        for active in (True, False):
-            projects = Project.search_fetch(
-                [("company_id", "in", [connection.company_id.id, False]), ("is_template", "=", False),
-                 ("active", "=", active)], names, order="id")
-            claimed = unique_by_key(keys - found.keys(), projects, [
-                lambda project, name=name: project[name] for name in names])
-            found.update(claimed)
-            taken = {(project[name] or "").strip().casefold() for project in projects for name in names}
-            keys = {key for key in keys if key.strip().casefold() not in taken}  # two of one name stay unknown
-        return found
+        """Projects by code or name, in the connection's company or in none."""
+        projects = self.env["project.project"].with_context(active_test=False).search_fetch(
+            [("is_template", "=", False), ("company_id", "in", (False, connection.company_id.id))],
+            ["psa_code", "name"])
+        return unique_by_key(keys, projects, (lambda project: project.psa_code, lambda project: project.name))
 
     # === PREPARE === #
     def _prepare(self, items):
         share_prefetch(items)
         self._check_entity([item for item in items if item.ok])
         self._adopt([item for item in items if item.ok and not item.record and item.parents.get("deal")])
+        self._adopt_by_code([item for item in items if item.ok and not item.record and code_of(item.values["code"])])
 
     def _check_entity(self, items):
         """Hold a project whose legal entity is not the one of its contract or of what was booked on it."""
@@ -83,11 +78,39 @@ class PsaApplyProject(models.AbstractModel):
                 linked.add(link_key(item, free))
                 item.record = free
 
+    def _adopt_by_code(self, items):
+        """Give each item the project that has its code, unless the source has linked that or another deal pays."""
+        projects = projects_by_code(self.env, {(item.company.id, code_of(item.values["code"])) for item in items})
+        linked = linked_keys(items, self.env["project.project"].union(*projects.values()))
+        for item in items:
+            project = projects.get((item.company.id, code_of(item.values["code"])))
+            order = item.parents.get("deal")
+            if not project or link_key(item, project) in linked or (
+                    order and project.psa_contract_id and project.psa_contract_id != order):
+                continue
+            linked.add(link_key(item, project))
+            item.record = project
+
     # === APPLY === #
     def _apply(self, items):
         values = {item: self._known_values(item) if item.record else self._new_values(item) for item in items}
+        self._add_codes(items, values)
         for item, project in save(self, "project.project", items, values).items():
             item.done(project)
+
+    def _add_codes(self, items, values):
+        """Add the codes that are free. A code is one project's: of a source that gives it to two, the first has it."""
+        companies = {item: item.record.company_id.id or item.company.id if item.record else values[item]["company_id"]
+                     for item in items}
+        owners = projects_by_code(self.env, {
+            (companies[item], code_of(item.values["code"])) for item in items})
+        taken = set()
+        for item in items:
+            code = code_of(item.values["code"])
+            key = companies[item], code
+            if code and key not in taken and owners.get(key, item.record) == (item.record or None):
+                taken.add(key)
+                values[item]["psa_code"] = code
 
     def _known_values(self, item):
         """Return what the source says of a project that exists; an unnamed value says nothing."""

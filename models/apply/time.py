@@ -39,6 +39,7 @@ class PsaApplyTime(models.AbstractModel):
         lent = self._lent(checked)
         for item in checked:
             self._check(item, lent)
+        self.env["psa.apply.duplicate"]._check_time([item for item in checked if item.ok and not item.record])
 
     def _risk(self, items):
         for item in items:

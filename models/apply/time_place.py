@@ -2,7 +2,10 @@ from odoo import models
 
 
 class PsaApplyTimePlace(models.AbstractModel):
-    """Where time belongs: the order line that pays for it, the task it is booked on and the role it is sold as."""
+    """Where time belongs: the order line that pays for it, the task it is booked on and the role it is sold as.
+
+    Time of a task that the source names is booked on that task, whichever line pays.
+    """
 
     _name = "psa.apply.time.place"
     _description = "Find the Order Line and Task of Time"
@@ -13,10 +16,18 @@ class PsaApplyTimePlace(models.AbstractModel):
         lines_by_order = {order: order.order_line.sorted("sequence") for order in orders}
         roles = {item: self._role(item) for item in items}
         lines = {item: self._order_line(item, roles[item], lines_by_order) for item in items}
-        keys = {item: self._task_key(item, lines[item], roles[item]) for item in items}
+        named = {item: self._named_task(item) for item in items}
+        keys = {item: self._task_key(item, lines[item], roles[item]) for item in items if not named[item]}
         tasks = self._tasks(set(keys.values()) - {None})
         no_task = self.env["project.task"]
-        return {item: (lines[item], tasks.get(keys[item], no_task), roles[item]) for item in items}
+        return {
+            item: (lines[item], named[item] or tasks.get(keys[item], no_task), roles[item]) for item in items
+        }
+
+    def _named_task(self, item):
+        """Return the task that the source names, when it is one of the project that the time is on."""
+        task = item.parents.get("task")
+        return task if task and task.project_id == item.parents["project"] else None
 
     def _role(self, item):
         """Return what the person is sold as: the record's role, else the assignment's, else the person's own."""

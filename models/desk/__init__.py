@@ -2,6 +2,7 @@ from . import cause
 from . import exception
 from . import exception_work
 from . import exception_fix
+from . import exception_decide
 from . import exception_fix_caps
 from . import exception_fix_costs
 from . import exception_fix_payments

@@ -1,3 +1,4 @@
+import json
 from collections import defaultdict
 from datetime import timedelta
 
@@ -85,6 +86,7 @@ class PsaException(models.Model):
     closed_at = fields.Datetime(readonly=True)
     closed_by_id = fields.Many2one("res.users", readonly=True)
     close_reason = fields.Char(readonly=True)
+    choices = fields.Json(readonly=True, help="Records that a person may choose from: [[record type, id]].")
     detail = fields.Text("Technical Detail", readonly=True, groups="psa_hub.group_administrator")
 
     _one_open = models.UniqueIndex(
@@ -131,7 +133,8 @@ class PsaException(models.Model):
         :param specs: list of dicts. Required: ``cause`` (code), ``subject_key``, ``text`` (plain sentence),
             ``company_id`` (id). Optional: ``connection_id``, ``amount`` with ``currency_id`` (ids; without it the
             company's currency), ``res_model``, ``res_id``, ``partner_id``, ``order_id``, ``project_id``, ``detail``,
-            ``user_id``. Several specs of one cause and subject count as one recurrence each, their amounts add up.
+            ``user_id``, ``choices`` ([[model name, id]] to choose from).
+            Several specs of one cause and subject count as one recurrence each, their amounts add up.
         :return: ``{(cause code, subject key): psa.exception}``
         """
         if not specs:
@@ -164,6 +167,7 @@ class PsaException(models.Model):
                 "order_id": spec.get("order_id") or None,
                 "project_id": spec.get("project_id") or None,
                 "user_id": spec.get("user_id") or None,
+                "choices": SQL("%s::jsonb", json.dumps(spec["choices"])) if spec.get("choices") else None,
             }
         self._complete_subjects(rows.values())
         return self._upsert(rows)
@@ -208,7 +212,7 @@ class PsaException(models.Model):
         columns = [
             "cause_id", "cause_code", "subject_key", "name", "company_id", "connection_id", "stated_amount",
             "recurrence_count", "detail", "res_model", "res_id", "partner_id", "order_id", "project_id", "user_id",
-            "currency_id", "amount", "state", "date_due", "holder_count", "first_seen", "last_seen",
+            "choices", "currency_id", "amount", "state", "date_due", "holder_count", "first_seen", "last_seen",
             "create_uid", "create_date", "write_uid", "write_date",
         ]
         values = []
@@ -231,6 +235,7 @@ class PsaException(models.Model):
             ON CONFLICT (cause_id, subject_key) WHERE state NOT IN ('resolved', 'waived') DO UPDATE SET
                 name = EXCLUDED.name,
                 detail = COALESCE(EXCLUDED.detail, existing.detail),
+                choices = EXCLUDED.choices,
                 stated_amount = EXCLUDED.stated_amount,
                 amount = CASE WHEN existing.holder_count = 0 THEN EXCLUDED.stated_amount ELSE existing.amount END,
                 res_model = COALESCE(EXCLUDED.res_model, existing.res_model),

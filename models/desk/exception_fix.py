@@ -189,4 +189,5 @@ class PsaException(models.Model):
         "project.project": "project",
         "sale.order": "deal",
         "project.milestone": "milestone",
+        "project.task": "task",
     }

@@ -52,8 +52,9 @@ class PsaException(models.Model):
         self.flush_recordset()
         today = fields.Date.context_today(self)
         values = []
+        by_id = {exception.id: exception for exception in self}
         for exception_id, (count, risks) in sorted(self._holder_totals().items()):
-            exception = self.browse(exception_id)
+            exception = by_id[exception_id]
             company = exception.company_id
             risk = sum(
                 self.env["res.currency"].browse(currency_id or company.currency_id.id)

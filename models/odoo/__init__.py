@@ -2,6 +2,7 @@ from . import account_analytic_line
 from . import hr_employee
 from . import hr_expense
 from . import project_project
+from . import project_task
 from . import project_milestone
 from . import res_company
 from . import res_partner

@@ -23,12 +23,13 @@ class Outcome:
     :param detail: technical text for administrators
     :param delay: seconds until the next attempt of a retry
     :param record: what the exception is about
+    :param choices: what a person may choose from: list of records
     """
 
-    __slots__ = ("state", "reason", "cause", "text", "key", "detail", "code", "delay", "record", "company")
+    __slots__ = ("state", "reason", "cause", "text", "key", "detail", "code", "delay", "record", "company", "choices")
 
     def __init__(self, state, reason=None, cause=None, text="", key=None, detail="", code="", delay=None, record=None,
-                 company=None):
+                 company=None, choices=()):
         self.state = state
         self.reason = reason
         self.cause = cause
@@ -39,6 +40,7 @@ class Outcome:
         self.delay = delay
         self.record = record
         self.company = company
+        self.choices = choices
 
 
 class Item:
@@ -54,11 +56,13 @@ class Item:
     :ivar record: the Odoo record that it is bound to, or None. A handler may set it to adopt a record
     :ivar parents: ``{field: Odoo record}`` of the references that it has
     :ivar owners: ``{canonical field: owner}`` of the fields that the source does not simply own
+    :ivar writes: what it may do to a record that exists: ``source`` writes, ``fill`` fills what is empty, ``link``
+        writes nothing
     """
 
     __slots__ = ("claim", "message", "connection", "company", "object_type", "external_id", "canonical_type", "values",
                  "operation", "source_version", "part_of", "binding", "record", "_bound_record", "parents", "owners",
-                 "fingerprint", "outcome", "_settled", "amount", "currency", "translated")
+                 "writes", "fingerprint", "outcome", "_settled", "amount", "currency", "translated")
 
     def __init__(self, claim, object_type, external_id, canonical_type, values, operation=UPSERT, part_of=None):
         self.claim = claim
@@ -73,6 +77,7 @@ class Item:
         self.source_version = claim.source_version
         self.part_of = part_of
         self.owners = {}
+        self.writes = "source"
         self.binding = None
         self.record = None
         self._bound_record = None
@@ -101,15 +106,18 @@ class Item:
         """Name of this external record in wait keys and exception subjects."""
         return record_key(self.connection.id, self.object_type, self.external_id)
 
-    def hold(self, cause, text, *, key, amount=None, currency=None, company=None, record=None, detail=""):
+    def hold(self, cause, text, *, key, amount=None, currency=None, company=None, record=None, detail="",
+             choices=()):
         """Keep the message until a person has acted.
 
         :param cause: code of a ``psa.exception.cause``
         :param text: one plain sentence: what is wrong, with names a finance user knows
         :param key: subject of the exception; releasing this key releases every message that it holds
         :param amount: money at risk in ``currency`` (``res.currency`` or ISO code); None: :meth:`risk` says
+        :param choices: records that the person may choose from, the likeliest first
         """
-        self.outcome = Outcome("held", cause=cause, text=text, key=key, record=record, company=company, detail=detail)
+        self.outcome = Outcome("held", cause=cause, text=text, key=key, record=record, company=company, detail=detail,
+                               choices=choices)
         if amount is not None:
             self.risk(amount, currency)
 
@@ -143,6 +151,7 @@ class Item:
         self.outcome = self._settled
         self.record = self._bound_record
         self.parents = {}
+        self.writes = "source"
         self.amount = None
         self.currency = None
 
@@ -169,12 +178,13 @@ class Claim:
     """One locked message and what becomes of it.
 
     :ivar company: ``res.company`` of the connection
+    :ivar decided: ``{exception cause: answer}`` of what a person has decided about this message
     :ivar described: how the connector says where people find it at the source, or an empty text
     """
 
     __slots__ = ("message", "connection", "company", "stream", "id", "object_type", "external_id", "source_version",
                  "operation", "payload", "origin", "attempt_count", "exception_id", "items", "outcome", "mapping_id",
-                 "sequence", "described")
+                 "sequence", "decided", "described")
 
     def __init__(self, message, connection, company, row):
         self.message = message
@@ -190,6 +200,7 @@ class Claim:
         self.origin = row["origin"]
         self.attempt_count = row["attempt_count"]
         self.exception_id = row["exception_id"]
+        self.decided = row["decided"] or {}
         self.items = []
         self.outcome = None
         self.mapping_id = None

@@ -84,18 +84,24 @@ class PsaApply(models.AbstractModel):
         """Return those of ``values`` (Odoo fields of the item's existing record) that the source may write.
 
         A field that Odoo owns is set once, with the record. One that the source owns until a person edits it is written
-        while it holds what the source wrote last.
+        while it holds what the source wrote last. Of a record that another system owns only empty fields are filled.
         """
-        if not item.owners or not item.record:
+        if not item.record or (not item.owners and item.writes == "source"):
             return values
         return {name: value for name, value in values.items() if self._may_write(item, name)}
 
     def _may_write(self, item, name):
+        if item.writes != "source" and not (item.writes == "fill" and self._is_empty(item.record, name)):
+            return False
         owner = item.owners.get(self._canonical_names.get(name, name), "source")
         if owner == "source_until_edit":
             applied = item.binding.applied if item.binding else None
             return not applied or name not in applied or applied[name] == self._stored(item.record, name)
         return owner == "source"
+
+    def _is_empty(self, record, name):
+        """A field without a value; no is a value of a yes-or-no field."""
+        return not record[name] and record._fields[name].type != "boolean"
 
     def _applied(self, item):
         """Return ``{Odoo field: JSON-ready value}`` of the fields whose edits by people must be noticed."""

@@ -242,7 +242,7 @@ class PsaLane(models.AbstractModel):
         :return: list of dicts, oldest first
         """
         columns = SQL("id, connection_id, stream_id, object_type, external_id, source_version, operation, payload, "
-                      "origin, attempt_count, exception_id")
+                      "origin, attempt_count, exception_id, decided")
         claimed = fresh = SQL(
             """
             (SELECT %s FROM psa_message WHERE lane = %s AND connection_id = %s AND state = 'pending'

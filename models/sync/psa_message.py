@@ -74,6 +74,8 @@ class PsaMessage(models.Model):
     next_attempt_at = fields.Datetime("Next Attempt", readonly=True)
     wait_key = fields.Char("Waits For", readonly=True)
     exception_id = fields.Many2one("psa.exception", readonly=True, index="btree_not_null", ondelete="set null")
+    decided = fields.Json(
+        readonly=True, copy=False, help="What a person decided about it, by cause: with that it goes through.")
     error = fields.Text(readonly=True)
     error_code = fields.Char(readonly=True)
     risk_amount = fields.Monetary(

@@ -32,7 +32,8 @@ class PsaStream(models.Model):
     mode = fields.Selection(
         [("poll", "Poll"), ("webhook", "Webhook"), ("both", "Webhook and poll")], required=True, default="poll",
         help="Webhook and poll: the system's notices are fast, the poll finds what they missed.")
-    near_real_time = fields.Boolean(help="It goes first when several streams are due.")
+    near_real_time = fields.Boolean(
+        help="What money waits for: it goes first when several streams are due. Off: it comes in batches.")
     interval_minutes = fields.Integer(default=15, required=True)
     overlap_seconds = fields.Integer(
         default=600, required=True,
@@ -47,6 +48,18 @@ class PsaStream(models.Model):
     last_error = fields.Char(readonly=True, copy=False)
     blocked_reason = fields.Char(
         readonly=True, copy=False, help="The right that is missing. The stream rests until the next good check.")
+
+    ownership = fields.Selection(
+        [
+            ("auto", "First system that brought the record"),
+            ("source", "This stream writes"),
+            ("fill", "This stream fills what is empty"),
+            ("link", "This stream only links"),
+        ],
+        required=True, default="auto",
+        help="Who changes a record that several systems know. First system: the one that brought or linked the record "
+             "first writes it, the others fill what is empty. Only links: nothing is written or made, what is not "
+             "recognised waits for a person. Owners of single fields are set in the field map.")
 
     freshness_minutes = fields.Integer(default=60, required=True, help="Later than this, the stream is shown as late.")
 

@@ -47,13 +47,15 @@ class App:
         self.hooks = Hooks(self.store, url, self.authority.cloud_id, self.jira.worklog, hook_retry_seconds)
         self.tempo = Tempo(self.store, url, user.account_id, self.hooks)
         self.second_act = SecondAct(self.store, self.tempo)
-        self._manifest = {**seed.manifest(self.store, scale, records), "second_act": self.second_act.expected()}
+        self._manifest = seed.manifest(self.store, scale, records)
         self._created = 0
 
     # === WHAT THE SERVER ASKS FOR === #
 
     def manifest(self):
-        return {**self._manifest, "advanced": self.second_act.played}
+        with self.store.lock:
+            return {**self._manifest, "advanced": self.second_act.played, "second_act": self.second_act.expected(),
+                    "billable_approved_hours_now": seed.approved_hours(self.store)}
 
     def credentials(self):
         return self.authority.credentials()

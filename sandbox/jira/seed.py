@@ -99,6 +99,16 @@ def _masters(tables):
     tables.attributes[INVOICED] = {"key": INVOICED, "name": "Invoiced", "type": "INPUT_FIELD", "required": False}
 
 
+def approved_hours(store):
+    """Return ``{project key: billable hours, as text}`` of the known people's approved time as it stands."""
+    tables, seconds = store.tables, {}
+    for row in store.worklogs.values():
+        if row.author in tables.users and store.locked(row.author, row.day):
+            key = tables.projects[tables.issues[row.issue_id]["project"]]["key"]
+            seconds[key] = seconds.get(key, 0) + row.billable
+    return {key: str((Decimal(total) / 3600).quantize(Decimal("0.01"))) for key, total in sorted(seconds.items())}
+
+
 def manifest(store, scale, records):
     """Return what a run on the seeded data must come to: counts by stream, hours and worth by project."""
     expected = studio.expected(scale)

@@ -101,6 +101,10 @@ def _apply_type(batch, type_name, items):
         group = [item for item in items if item.ok and item.operation == operation]
         if group and operation == UPSERT:
             handler._prepare(group)
+        if operation != MERGE:
+            batch.env["psa.apply"]._settle_ownership([item for item in group if item.ok])
+        if operation == DELETE:
+            _keep_shared(group)
         group = [item for item in group if item.ok and item.claim.blocked() is None]
         if group:
             getattr(handler, method)(group)
@@ -112,6 +116,13 @@ def _apply_type(batch, type_name, items):
             raise _Rejected(claim, blocker.outcome)
     done = [item for item in items if item.outcome is not None and item.outcome.state == "done"]
     binding_write.write(batch, handler, done)
+
+
+def _keep_shared(items):
+    """A record that another system owns stays as it is when this one deletes its own."""
+    for item in items:
+        if item.writes != "source":
+            item.done(item.record)
 
 
 def _conclude(claim):

@@ -4,10 +4,11 @@ import json
 
 from odoo.tools import SQL
 
+from ....connectors import canonical
 from ..item import DELETE, MERGE, record_key
 
 #: Records of these types are what others wait for; nothing refers to time or expenses.
-AWAITED_TYPES = {"party", "person", "user", "resource", "deal", "project", "assignment", "milestone", "payment"}
+AWAITED_TYPES = {field.refers for spec in canonical.TYPES.values() for field in spec.fields.values() if field.refers}
 
 
 def write(batch, handler, items):

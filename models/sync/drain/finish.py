@@ -113,6 +113,7 @@ def _raise_exceptions(batch):
             "cause": outcome.cause, "subject_key": outcome.key, "text": outcome.text, "detail": outcome.detail,
             "company_id": (outcome.company or _company(claim)).id, "connection_id": batch.connection.id,
             "res_model": record._name if record else None, "res_id": record.id if record else None,
+            "choices": [[choice._name, choice.id] for choice in outcome.choices],
         })
     exceptions = batch.env["psa.exception"]._raise(specs)
     return {claim: exceptions[claim.outcome.cause, claim.outcome.key] for claim in stopped}

@@ -8,7 +8,7 @@ from ..item import MERGE, record_key
 #: Canonical types whose absence never keeps a record waiting (who owns a deal is good to know, no more).
 NEVER_AWAITED = {"user"}
 #: Canonical types that a record can do without once the source says that they do not exist.
-DISPENSABLE = {"user", "person"}
+DISPENSABLE = {"user", "person", "task"}
 
 
 class Missing:

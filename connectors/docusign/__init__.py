@@ -1,0 +1,5 @@
+"""DocuSign: envelopes, whose signature releases a contract."""
+
+from .connector import DocuSignConnector
+
+CONNECTOR = DocuSignConnector()
