@@ -7,7 +7,7 @@ import io
 from unittest.mock import patch
 
 from odoo.exceptions import AccessError, UserError
-from odoo.tests import TransactionCase, new_test_user, tagged
+from odoo.tests import HttpCase, TransactionCase, new_test_user, tagged
 
 from ..connectors.files.columns import template
 from ..models.sync import psa_file
@@ -82,6 +82,12 @@ class TestFileUpload(TransactionCase):
         wizard.action_preview()
         self.assertNotIn("<script>", wizard.rows_html)
         self.assertNotIn("<script>", wizard.problems_html)
+
+    def test_an_id_in_two_rows_is_pointed_out(self):
+        wizard = self.wizard(HEADER, row("T1"), row("T1", hours="8"))
+        wizard.action_preview()
+        self.assertEqual(wizard.problem_count, 1)
+        self.assertIn("row 3: the id “T1” stands in hours.csv, row 2 too", wizard.problems_html)
 
     def test_a_file_that_cannot_be_read_is_not_stored(self):
         wizard = self.wizard("date;hours", "2026-05-04;8")
@@ -250,3 +256,20 @@ class TestFileUpload(TransactionCase):
             self.env["psa.file.upload"].with_user(auditor).create({"connection_id": self.connection.id})
         with self.assertRaises(AccessError):
             file.with_user(auditor).action_cancel()
+
+
+@tagged("post_install", "-at_install")
+class TestFileUploadHttp(HttpCase):
+
+    def test_a_template_comes_down_the_wire(self):
+        connection = self.env["psa.connection"].create({"name": "Uploads", "connector_code": "files"})
+        user = new_test_user(self.env, "file_http", "psa_hub.group_operator")
+        wizard = self.env["psa.file.upload"].with_user(user).create({
+            "connection_id": connection.id,
+            "stream_id": connection.stream_ids.filtered(lambda item: item.code == "time").id})
+        address = wizard.action_template()["url"]
+        self.authenticate("file_http", "file_http")
+        answer = self.url_open(address)
+        self.assertEqual(answer.status_code, 200)
+        self.assertEqual(answer.content, template("time"))
+        self.assertIn("time.csv", answer.headers["Content-Disposition"])

@@ -145,6 +145,7 @@ class Preview:
         self.shown = []
         self.problems = {}  # {label of the row: sentence}
         self.amounts, self.by_label = Counter(), {}
+        self.seen = {}  # {external id: label of its last row}
         self.named = {}  # {("reference", type, object type, id) or ("code", domain, value): [labels of its rows]}
 
     def values(self):
@@ -166,9 +167,14 @@ class Preview:
 
     def _look_at(self, record, kind):
         self.kinds[kind] += 1
-        row = self.reader.read(record)
+        row = self.reader.look_at(record)
         if row.problem:
             self.problems[row.label] = row.problem
+        if earlier := self.seen.get(record.external_id):
+            self.problems.setdefault(row.label, self.env._(
+                "%(row)s: the id “%(id)s” stands in %(earlier)s too; the later row counts.", row=row.label,
+                id=record.external_id, earlier=earlier))
+        self.seen[record.external_id] = row.label
         amounts = list(row.amounts(self.type_name))
         for amount, currency in amounts:
             self.amounts[currency or self.connection.company_id.currency_id.name] += amount

@@ -2,7 +2,6 @@
 
 import contextlib
 import csv
-import fcntl
 import io
 import os
 import tempfile
@@ -79,6 +78,10 @@ def _out(folder):
 @contextlib.contextmanager
 def _alone(out):
     """One worker at a time rewrites the files."""
+    try:
+        import fcntl  # not on every system, and only this needs it
+    except ImportError as error:
+        raise DataError("Files of what was billed need a server whose system can lock files.", "lock") from error
     with (out / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

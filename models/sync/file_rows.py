@@ -40,7 +40,7 @@ class RowReader:
         self._no_map = stream.env._("No field map is in force for %s.", stream.name)
         self.fields = [item.name for item in self._mapper.fields] if self._mapper else []
 
-    def read(self, record):
+    def look_at(self, record):
         """Return the :class:`Row` of a :class:`~connectors.base.RawRecord`."""
         row = Row(self._provider.describe(record.raw) or record.external_id)
         if self._mapper is None:

@@ -165,7 +165,7 @@ class PsaFile(models.Model):
         reader = RowReader(stream.sudo())
         while chunk := list(itertools.islice(records, min(limit - count, CHUNK) if limit else CHUNK)):
             count += len(chunk)
-            problems += sum(1 for record in chunk if reader.read(record).problem)
+            problems += sum(1 for record in chunk if reader.look_at(record).problem)
             news = [record for record, kind in self._compare(stream, chunk) if kind != "unchanged"]
             stored += self.env["psa.message"].sudo()._receive(stream.sudo(), news, "file")
             if limit and count >= limit:

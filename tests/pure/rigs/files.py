@@ -68,9 +68,9 @@ class Folder:
     def add(self, name, ids, moment=None):
         self.rows[name] = {row_id: [row_id, "2026-06-01", "ada@firm.example", "NOVA", "7,5", "Forms", "yes", "yes"]
                            for row_id in ids}
-        self.write(name, moment)
+        self.save(name, moment)
 
-    def write(self, name, moment=None):
+    def save(self, name, moment=None):
         path = self.folder / "time" / name
         with path.open("w", encoding="utf-8", newline="") as file:
             table = csv.writer(file, delimiter=";")
@@ -131,13 +131,13 @@ class FilesRig(Rig):
         text = f"noted {next(self._numbers)}"
         name = vendor.file_of(external_id)
         vendor.rows[name][external_id][HEADER.index("description")] = text
-        vendor.write(name, moment)
+        vendor.save(name, moment)
         return text
 
     def delete(self, vendor, external_id):
         name = vendor.file_of(external_id)
         del vendor.rows[name][external_id]
-        vendor.write(name)
+        vendor.save(name)
 
     # === RIGHTS === #
 
