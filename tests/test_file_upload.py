@@ -4,12 +4,17 @@
 import base64
 import csv
 import io
+import os
+import tempfile
+import time
+from pathlib import Path
 from unittest.mock import patch
 
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import HttpCase, TransactionCase, new_test_user, tagged
 
 from ..connectors.files.columns import template
+from ..connectors.files.folder import ROOT_VARIABLE
 from ..models.sync import psa_file
 
 HEADER = "id;date;person;project;hours;description;role;billable;approved;amount;currency"
@@ -73,9 +78,17 @@ class TestFileUpload(TransactionCase):
                      "hours.csv, row 6: nobody has said yet what the", "“Wizard”"):
             self.assertIn(told, wizard.problems_html)
         self.assertIn("7.5", wizard.rows_html)
+        self.assertIn("<td>yes</td>", wizard.rows_html)
         self.assertIn("hours.csv, row 2", wizard.rows_html)
         self.assertFalse(self.messages())
         self.assertFalse(self.env["psa.file"].search([("connection_id", "=", self.connection.id)]))
+
+    def test_what_many_rows_name_is_told_once(self):
+        wizard = self.wizard(HEADER, *[row(f"T{number}", person="nobody") for number in range(4)])
+        wizard.action_preview()
+        self.assertEqual(wizard.problem_count, 4)
+        self.assertEqual(wizard.problems_html.count("<li>"), 1)
+        self.assertIn("hours.csv, row 2 and 3 more rows: the resource “nobody”", wizard.problems_html)
 
     def test_what_a_file_says_is_no_markup(self):
         wizard = self.wizard(HEADER, row("T1", project="<script>x</script>"))
@@ -136,8 +149,30 @@ class TestFileUpload(TransactionCase):
         unknown, ambiguous, currency = self.messages()
         self.assertEqual(self.messages().mapped("state"), ["held"] * 3)
         self.assertIn("hours.csv, row 2 names the resource “nobody@firm.example”", unknown.error)
-        self.assertIn("hours.csv, row 3: in the column “hours” “1.234” can mean 1234 or 1.234", ambiguous.error)
+        self.assertIn("hours.csv, row 3: in the column “hours”, “1.234” can mean 1234 or 1.234", ambiguous.error)
         self.assertIn("hours.csv, row 4 cannot be used: “Currency”", currency.error)
+
+    def test_a_folder_s_bad_file_is_held_until_a_good_one_takes_its_place(self):
+        with tempfile.TemporaryDirectory() as root, patch.dict(os.environ, {ROOT_VARIABLE: root}):
+            folder = Path(root) / "firm" / "customer"
+            folder.mkdir(parents=True)
+            self.connection.settings = {"folder": "firm"}
+            self.connection._check()
+            self.assertEqual(self.connection.state, "connected", self.connection.check_text)
+            for age, content, states in ((900, "name\nNova\n", ["held"]),
+                                         (600, "id;name\nK-1;Nova\n", ["skipped", "done", "done"])):
+                path = folder / "bad.csv"
+                path.write_text(content)
+                os.utime(path, (time.time() - age, time.time() - age))
+                self.stream("customer")._pull()
+                self.drain("master")
+                exceptions = self.env["psa.exception"].search([("connection_id", "=", self.connection.id)])
+                found = self.messages("customer")
+                self.assertEqual([state.replace("skipped", "done") for state in found.mapped("state")],
+                                 [state.replace("skipped", "done") for state in states], found.mapped("error"))
+            self.assertIn("bad.csv lacks columns: id", exceptions.name)
+            self.assertEqual(exceptions.state, "resolved")
+            self.assertEqual(self.env["res.partner"].search_count([("name", "=", "Nova")]), 1)
 
     def test_people_and_projects_are_found_by_what_people_call_them(self):
         self.upload(HEADER, *[row(f"T{number}", person=person, project="PORTAL")

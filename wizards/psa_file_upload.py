@@ -143,7 +143,8 @@ class Preview:
         self.source = provider.read_file(self.reader.spec, wizard.name, io.BytesIO(wizard._bytes()), "9")
         self.kinds = Counter()
         self.shown = []
-        self.problems = {}  # {label of the row: sentence}
+        self.problems = []  # sentences
+        self.wrong = set()  # labels of the rows that they are about
         self.amounts, self.by_label = Counter(), {}
         self.seen = {}  # {external id: label of its last row}
         self.named = {}  # {("reference", type, object type, id) or ("code", domain, value): [labels of its rows]}
@@ -160,7 +161,7 @@ class Preview:
         return {
             "row_count": count, "is_partial": partial, "failure": self.source.failure or False,
             "new_count": self.kinds["new"], "changed_count": self.kinds["changed"],
-            "unchanged_count": self.kinds["unchanged"], "problem_count": len(self.problems),
+            "unchanged_count": self.kinds["unchanged"], "problem_count": len(self.wrong),
             "amount": self._money(self.amounts), "problem_amount": self._money(self._problem_amounts()),
             "rows_html": self._rows_html(), "problems_html": self._problems_html(),
         }
@@ -169,9 +170,9 @@ class Preview:
         self.kinds[kind] += 1
         row = self.reader.look_at(record)
         if row.problem:
-            self.problems[row.label] = row.problem
+            self._complain([row.label], row.problem)
         if earlier := self.seen.get(record.external_id):
-            self.problems.setdefault(row.label, self.env._(
+            self._complain([row.label], self.env._(
                 "%(row)s: the id “%(id)s” stands in %(earlier)s too; the later row counts.", row=row.label,
                 id=record.external_id, earlier=earlier))
         self.seen[record.external_id] = row.label
@@ -195,16 +196,17 @@ class Preview:
         labels = dict(DOMAINS)
         for key in self._unknown_references():
             _kind, refers, _object_type, external_id = key
-            self._complain(key, self.env._(
-                "the %(label)s “%(key)s” does not stand for exactly one record in Odoo",
-                label=canonical.TYPES[refers].label.lower(), key=external_id))
+            self._complain(self.named[key], self.env._(
+                "%(rows)s: the %(label)s “%(key)s” does not stand for exactly one record in Odoo.",
+                rows=self._rows(key), label=canonical.TYPES[refers].label.lower(), key=external_id))
         company_id = self.connection.company_id.id
         wanted = {(key[1], key[2], company_id) for key in self.named if key[0] == "code"}
         known = self.env["psa.value.map"].sudo()._lookup(self.connection, wanted)
         for domain, code, _company_id in sorted(wanted - known.keys()):
-            self._complain(("code", domain, code), self.env._(
-                "nobody has said yet what the %(domain)s “%(value)s” means", domain=labels.get(domain, domain).lower(),
-                value=code))
+            key = ("code", domain, code)
+            self._complain(self.named[key], self.env._(
+                "%(rows)s: nobody has said yet what the %(domain)s “%(value)s” means.", rows=self._rows(key),
+                domain=labels.get(domain, domain).lower(), value=code))
 
     def _unknown_references(self):
         wanted = {key[2:]: key for key in self.named if key[0] == "reference"}
@@ -222,18 +224,22 @@ class Preview:
                 found |= {reference for reference, state in heard.items() if state == "open"}
         return [wanted[reference] for reference in sorted(wanted.keys() - found)]
 
-    def _complain(self, key, clause):
-        for label in self.named[key]:
-            if label in self.problems:
-                self.problems[label] = self.problems[label].rstrip(".") + f"; {clause}."
-            else:
-                self.problems[label] = f"{label}: {clause}."
+    def _rows(self, key):
+        """Return the rows that name ``key``, as people read it."""
+        first, *others = dict.fromkeys(self.named[key])
+        if not others:
+            return first
+        return self.env._("%(row)s and %(count)s more rows", row=first, count=len(others))
+
+    def _complain(self, labels, sentence):
+        self.problems.append(sentence)
+        self.wrong.update(labels)
 
     # === MONEY === #
     def _problem_amounts(self):
         """Money of the rows with errors; what cannot be read has none."""
         found = Counter()
-        for label in self.problems:
+        for label in self.wrong:
             for amount, currency in self.by_label.get(label, ()):
                 found[currency or self.connection.company_id.currency_id.name] += amount
         return found
@@ -251,23 +257,24 @@ class Preview:
         kinds = {"new": self.env._("new"), "changed": self.env._("changed"), "unchanged": self.env._("unchanged")}
         head = _cells("th", ["", *(field_label(name) for name in names), ""])
         body = Markup().join(Markup("<tr>%s</tr>") % _cells("td", [
-            row.label, *(_shown(values.get(name)) for name in names), kinds[kind]]) for row, kind, values in rows)
+            row.label, *(self._shown(values.get(name)) for name in names), kinds[kind]]) for row, kind, values in rows)
         return _table(head, body)
 
     def _problems_html(self):
         if not self.problems:
             return False
-        items = [Markup("<li>%s</li>") % text for text in itertools.islice(self.problems.values(), SHOWN_PROBLEMS)]
+        items = [Markup("<li>%s</li>") % text for text in self.problems[:SHOWN_PROBLEMS]]
         if len(self.problems) > SHOWN_PROBLEMS:
-            items.append(Markup("<li>%s</li>") % self.env._("and %s more rows", len(self.problems) - SHOWN_PROBLEMS))
+            items.append(Markup("<li>%s</li>") % self.env._("and %s more", len(self.problems) - SHOWN_PROBLEMS))
         return Markup("<ul class='mb-0'>%s</ul>") % Markup().join(items)
 
-
-def _shown(value):
-    value = plain(value)
-    if isinstance(value, dict):
-        return value["external_id"]
-    return "" if value is None else value
+    def _shown(self, value):
+        value = plain(value)
+        if isinstance(value, dict):
+            return value["external_id"]
+        if isinstance(value, bool):
+            return self.env._("yes") if value else self.env._("no")
+        return "" if value is None else value
 
 
 def _cells(tag, values):

@@ -78,7 +78,7 @@ class FilesConnector(Connector):
         if raw.get("failure"):
             raise DataError(raw["failure"], "file")
         values, problems = read_row(stream.code, raw["columns"])
-        told = [f"in the column “{name}” {problem}" for name, problem in problems.items()]
+        told = [f"in the column “{name}”, {problem}" for name, problem in problems.items()]
         if raw.get("surplus"):
             told.append("there are more cells than the header names (a text that holds the separator needs quotes)")
         if told:

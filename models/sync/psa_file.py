@@ -48,7 +48,8 @@ class PsaFile(models.Model):
     row_count = fields.Integer("Rows", readonly=True, help="As far as they were counted.")
     done_count = fields.Integer("Rows Done", readonly=True)
     stored_count = fields.Integer("New or Changed", readonly=True)
-    problem_count = fields.Integer("With Errors", readonly=True, help="Rows that the inbox holds for a person.")
+    problem_count = fields.Integer(
+        "Unreadable Rows", readonly=True, help="The inbox holds rows whose cells cannot be read for a person.")
     error = fields.Char(readonly=True)
     progress = fields.Float(compute="_compute_progress")
 
