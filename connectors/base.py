@@ -328,6 +328,8 @@ class Connector:
     #: ``{object type: canonical type}`` of records that are never read but named by a key that people use in Odoo too
     #: (a project's code, a person's e-mail address): the handler of the type looks them up
     natural_keys: dict = {}
+    #: a person may upload files with records of its streams: :meth:`read_file` and what follows it is there
+    takes_files = False
     #: ``{case of the conformance suite: why it cannot happen with this vendor}``; see ``docs/connectors``
     not_applicable: dict = {}
 
@@ -358,6 +360,15 @@ class Connector:
     def split(self, stream: StreamSpec, raw: Any, external_id: str) -> list[Part]:
         """Return the canonical records inside ``raw``; by default the record itself."""
         return [Part(stream.object_type, external_id, stream.canonical_type, raw)]
+
+    def describe(self, raw: Any) -> str:
+        """Return how people find this record at the source (``hours.csv, row 17``), for the texts of exceptions.
+
+        By default empty: object type and external id say it.
+
+        :param raw: payload as it was stored
+        """
+        return ""
 
     def default_mappings(self) -> dict:
         """Return ``{stream code: {canonical field: rule}}``, read from a JSON file in the vendor's folder."""
@@ -395,6 +406,29 @@ class Connector:
         """
         raise NotImplementedError
 
+    # files that a person uploads (``takes_files``)
+
+    def read_file(self, stream: StreamSpec, name: str, file: Any, stamp: str) -> Any:
+        """Return an iterator of the :class:`RawRecord` in a binary ``file``.
+
+        It has an attribute ``failure``: a sentence, once it has come to where the file cannot be read (any further).
+
+        :param stamp: text that sorts like the versions of files; the records' versions begin with it
+        """
+        raise NotImplementedError
+
+    def says_the_same(self, version: str, other: str) -> bool:
+        """Whether two versions of an uploaded record hold the same, so that the later one need not be stored."""
+        return version == other
+
+    def file_template(self, stream: StreamSpec) -> tuple[str, bytes]:
+        """Return name and content of a file that shows how :meth:`read_file` wants it."""
+        raise NotImplementedError
+
+    def written_file(self, outbound: OutboundSpec, items: list[PushItem]) -> tuple[str, bytes]:
+        """Return name and content of a file that says what ``items`` say."""
+        raise NotImplementedError
+
     # interactive consent (auth methods with ``interactive=True``)
 
     def authorize_url(self, settings: dict, credentials: dict, redirect_uri: str, state: str,
@@ -408,7 +442,7 @@ class Connector:
 class Package:
     """Streams on another vendor's platform. ``host`` is that connector's code; it gets the host's client.
 
-    A package has the same ``streams``, ``outbound``, ``fetch_page``, ``fetch_records``, ``split``,
+    A package has the same ``streams``, ``outbound``, ``fetch_page``, ``fetch_records``, ``split``, ``describe``,
     ``default_mappings``, ``default_value_maps``, ``push`` and ``check`` as a connector, and no authentication.
     Its ``settings`` are kept on the host's connection; stream and outbound codes differ from the host's.
     """
@@ -427,6 +461,7 @@ class Package:
     fetch_page = Connector.fetch_page
     fetch_records = Connector.fetch_records
     split = Connector.split
+    describe = Connector.describe
     default_mappings = Connector.default_mappings
     default_value_maps = Connector.default_value_maps
     push = Connector.push

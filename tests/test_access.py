@@ -48,6 +48,8 @@ MATRIX = {
     "psa.exception.waive": {"reviewer": "rwcu"},
     "psa.exchange.rate": {"auditor": "r", "approver": "rwcu", "mapper": "rwcu"},
     "psa.expense.policy": {"auditor": "r", "approver": "rwcu", "mapper": "rwcu"},
+    "psa.file": {"auditor": "r", "operator": "rw"},
+    "psa.file.upload": {"operator": "rwcu"},
     "psa.hold": {"auditor": "r"},
     "psa.invoice.layout": {"auditor": "r", "approver": "rwcu", "mapper": "rwcu"},
     "psa.invoice.layout.part": {"auditor": "r", "approver": "rwcu", "mapper": "rwcu"},
@@ -111,6 +113,7 @@ HARMLESS = {
     ("psa.charge", "action_open_entry"),
     ("psa.exception.cause", "action_open_exceptions"),
     ("psa.expense.policy", "action_open_entries"),
+    ("psa.file", "action_open_messages"),
     ("psa.dashboard", "get_figures"),
     ("psa.proposal", "action_open_invoice"),
     ("psa.proposal.line", "action_open_entry"),
@@ -277,6 +280,8 @@ class TestPublicMethods(AccessCase):
             }),
             "psa.proposal.line": self.env["psa.proposal.line"].create({
                 "proposal_id": proposal.id, "entry_id": entries.id, "decision": "in"}),
+            "psa.file": self.env["psa.file"].create({
+                "name": "hours.csv", "stream_id": self.stream.id, "content": b"aG91cnM=", "stamp": "1"}),
             "psa.hold": self.env["psa.hold"]._put(order, "A test"),
             "psa.closing": closing,
             "psa.closing.check": closing.check_ids[:1],

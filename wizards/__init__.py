@@ -12,3 +12,4 @@ from . import psa_rate_card_copy
 from . import psa_contract_as_of
 from . import psa_price_under
 from . import psa_amendment_refuse
+from . import psa_file_upload

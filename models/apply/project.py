@@ -27,10 +27,7 @@ class PsaApplyProject(models.AbstractModel):
     def _recognise(self, connection, keys):
         """Projects by code or name, in the connection's company or in none."""
         projects = self.env["project.project"].with_context(active_test=False).search_fetch(
-            [
-                ("is_template", "=", False), ("company_id", "in", (False, connection.company_id.id)),
-                "|", ("psa_code", "in", list(keys)), ("name", "in", list(keys)),
-            ],
+            [("is_template", "=", False), ("company_id", "in", (False, connection.company_id.id))],
             ["psa_code", "name"])
         return unique_by_key(keys, projects, (lambda project: project.psa_code, lambda project: project.name))
 

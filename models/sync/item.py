@@ -97,6 +97,11 @@ class Item:
         return self.outcome is None
 
     @property
+    def name(self):
+        """What people are told that it is."""
+        return self.claim.described or f"{self.object_type} {self.external_id}"
+
+    @property
     def key(self):
         """Name of this external record in wait keys and exception subjects."""
         return record_key(self.connection.id, self.object_type, self.external_id)
@@ -174,11 +179,12 @@ class Claim:
 
     :ivar company: ``res.company`` of the connection
     :ivar decided: ``{exception cause: answer}`` of what a person has decided about this message
+    :ivar described: how the connector says where people find it at the source, or an empty text
     """
 
     __slots__ = ("message", "connection", "company", "stream", "id", "object_type", "external_id", "source_version",
                  "operation", "payload", "origin", "attempt_count", "exception_id", "items", "outcome", "mapping_id",
-                 "sequence", "decided")
+                 "sequence", "decided", "described")
 
     def __init__(self, message, connection, company, row):
         self.message = message
@@ -199,6 +205,12 @@ class Claim:
         self.outcome = None
         self.mapping_id = None
         self.sequence = 0
+        self.described = ""
+
+    @property
+    def name(self):
+        """What people are told that it is."""
+        return self.described or f"{self.object_type} {self.external_id}"
 
     @property
     def open(self):

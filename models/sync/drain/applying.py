@@ -139,7 +139,7 @@ def _conclude(claim):
 def _judge(batch, claim, error):
     """Return the outcome of a claim that fails alone."""
     detail = "".join(traceback.format_exception(error))
-    record = f"{claim.object_type} {claim.external_id}"
+    record = claim.name
     if isinstance(error, PsaApplyError):
         return Outcome("held", cause=error.cause, text=str(error), key=claim.key, code=error.cause)
     if isinstance(error, UserError) and not isinstance(error, LockError):

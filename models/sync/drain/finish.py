@@ -43,7 +43,7 @@ def _spend_attempt(batch, claim):
             "dead", cause="dead_letter", key=claim.key, detail=outcome.detail, code=outcome.code,
             text=batch.env._(
                 "%(record)s could not be applied in %(count)s attempts: %(reason)s",
-                record=f"{claim.object_type} {claim.external_id}", count=claim.attempt_count, reason=outcome.text))
+                record=claim.name, count=claim.attempt_count, reason=outcome.text))
     else:
         outcome.delay = pause(
             claim.attempt_count, connection.retry_base_seconds, connection.retry_limit_seconds, outcome.delay)

@@ -117,7 +117,7 @@ def _decide(batch, item, refers, missing):
         return
     object_type, external_id = missing.reference
     names = {
-        "record": f"{item.object_type} {item.external_id}", "parent": f"{object_type} {external_id}",
+        "record": item.name, "parent": f"{object_type} {external_id}",
         "connection": batch.connection.name, "label": canonical.TYPES[refers].label.lower(),
     }
     if missing.removed:

@@ -49,6 +49,7 @@ def _sources(batch):
 
 def _read_upsert(batch, claim, source):
     raw = jsontext.loads(claim.payload)
+    claim.described = source.provider.describe(raw)
     if source.mapper is None:
         raise DataError(batch.env._("No field map is in force for %s.", source.stream.name))
     for part in source.provider.split(source.spec, raw, claim.external_id):
@@ -85,7 +86,7 @@ _READERS = {DELETE: _read_delete, MERGE: _read_merge}
 def _hold_invalid(batch, claim, error):
     _hold(batch, claim, batch.env._(
         "%(record)s cannot be used: “%(field)s” %(problem)s.",
-        record=f"{claim.object_type} {claim.external_id}", field=field_label(error.field_name), problem=error.problem),
+        record=claim.name, field=field_label(error.field_name), problem=error.problem),
         f"{error.field_name}")
 
 
@@ -100,4 +101,4 @@ def _poison(batch, claim, error):
         "dead", cause="poison", key=claim.key, code=type(error).__name__, detail=f"{type(error).__name__}: {error}",
         text=batch.env._(
             "%(record)s from %(connection)s cannot be read: its content is not what the system promises.",
-            record=f"{claim.object_type} {claim.external_id}", connection=batch.connection.name))
+            record=claim.name, connection=batch.connection.name))

@@ -2,11 +2,6 @@
 
 import logging
 import resource
-import subprocess
-import sys
-from contextlib import contextmanager
-from pathlib import Path
-from types import SimpleNamespace
 from unittest.mock import patch
 
 import requests
@@ -15,7 +10,6 @@ from connectors.errors import ConnectorError
 
 from . import case
 
-REPO = Path(__file__).resolve().parents[3]
 SAMPLE, WHOLE = 10_000, 100_000
 GROWTH_LIMIT = 24 * 1024  # KiB: what an allocator keeps of a page or two
 
@@ -86,24 +80,9 @@ def time_outs(rig, vendor):
     assert all(timeout and all(timeout) for timeout in timeouts)
 
 
-@contextmanager
-def _apart(rig, records):
-    """Run the stand-in in a process of its own, so that its memory is not the reader's."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "sandbox", "--vendor", rig.vendor, "--scale", "tiny", "--records", str(records)],
-        cwd=REPO, stdout=subprocess.PIPE, text=True)
-    try:
-        url = process.stdout.readline().split()[1]
-        known = requests.get(f"{url}/_sandbox/credentials", timeout=60).json()
-        yield SimpleNamespace(url=url, credentials=known)
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
 @case("Memory stays flat however much is read")
 def memory(rig, vendor, records=SAMPLE):
-    with _apart(rig, records) as remote:
+    with rig.apart(records) as remote:
         session, cursor, count, before = rig.session(remote), {}, 0, None
         options = {"page_size": rig.load_page_size, "overlap_seconds": 600, "new_run": True, "since": "",
                    "backfill": False}

@@ -1,10 +1,18 @@
 """How the conformance suite plays one vendor: its stand-in, its connector, and what happens at the vendor."""
 
 import json
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import requests
 
 from connectors import get
 from sandbox.server import start
 
+REPO = Path(__file__).resolve().parents[3]
 RUN = {"page_size": 7, "overlap_seconds": 600, "new_run": True, "since": "", "backfill": False}
 
 
@@ -56,6 +64,20 @@ class Rig:
     def start(self, **settings):
         """Start the stand-in; small, so that a test is quick."""
         return start(vendor=self.vendor, **{"scale": "tiny", **settings})
+
+    @contextmanager
+    def apart(self, records):
+        """Run the stand-in in a process of its own, so that its memory is not the reader's."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "sandbox", "--vendor", self.vendor, "--scale", "tiny", "--records", str(records)],
+            cwd=REPO, stdout=subprocess.PIPE, text=True)
+        try:
+            url = process.stdout.readline().split()[1]
+            known = requests.get(f"{url}/_sandbox/credentials", timeout=60).json()
+            yield SimpleNamespace(url=url, credentials=known)
+        finally:
+            process.terminate()
+            process.wait(30)
 
     def session(self, vendor, **transport):
         """Return a :class:`Session` for the running stand-in that has no token yet."""
