@@ -1,9 +1,9 @@
 """What the HubSpot connector offers and which properties it reads and writes: data only."""
 
-import json
-from pathlib import Path
+from functools import partial
 from typing import NamedTuple
 
+from .. import datafile
 from ..base import AuthMethod, CredentialField, OutboundSpec, SettingField, StreamSpec
 
 #: Versions in paths. HubSpot supports a dated one for 18 months; the numbered CRM ones are announced to end in 2027.
@@ -115,6 +115,5 @@ STATUSES = {
 }
 
 
-def read_data(name):
-    """Return the JSON file ``name`` of this folder."""
-    return json.loads(Path(__file__).with_name(name).read_text(encoding="utf-8"))
+#: Returns a JSON file of this folder by its name.
+read_data = partial(datafile.read, __file__)
