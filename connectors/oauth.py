@@ -70,6 +70,10 @@ class OAuth:
         """Return what the token call carries besides the grant."""
         return {"Accept": "application/json"}
 
+    def clock(self, response):
+        """Return the moment from which the life of a token counts: ours, by which it is renewed in time."""
+        return datetime.now(timezone.utc)
+
     def call(self, session, credentials, **grant):
         """Return the :class:`~connectors.base.Token` that a grant brings."""
         app = {name: credentials[name] for name in ("client_id", "client_secret")}
@@ -87,7 +91,7 @@ class OAuth:
         rotated, seconds = body.get("refresh_token"), body.get("expires_in")
         return Token({"access_token": body["access_token"]},
                      {"refresh_token": rotated} if rotated and rotated != grant.get("refresh_token") else {},
-                     datetime.now(timezone.utc) + timedelta(seconds=int(seconds)) if seconds else None)
+                     self.clock(response) + timedelta(seconds=int(seconds)) if seconds else None)
 
     def _refused(self, response):
         body = body_of(response)

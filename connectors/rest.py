@@ -23,12 +23,14 @@ class RestClient:
     #: declared setting fields, and the code of the one that holds the base address
     settings = ()
     url_setting = "base_url"
-    #: a token is renewed so long before its end, when the vendor named one
+    #: where the API begins below that address
+    prefix = ""
+    #: a token is renewed so long before its end, when the vendor named one; None: only once it was refused
     renew_early = timedelta(minutes=5)
 
     def __init__(self, session):
         self.session = session
-        self.root = self.address(self.url_setting)
+        self.root = self.address(self.url_setting) + self.prefix
         self._offset = None
 
     @classmethod
@@ -68,23 +70,31 @@ class RestClient:
             :meth:`~connectors.transport.Transport.request`
         :raise ConnectorError: see :mod:`connectors.errors`
         """
-        response = self.send(method, path, **content)
-        if not response.ok:
-            raise self.failure(response)
-        return self.value_of(response, kind)
+        return self._value(self.succeed(method, path, **content), kind)
+
+    def read(self, path, **content):
+        """Return ``(JSON object, Response)`` of a read; the Response tells the vendor's clock at that moment."""
+        response = self.succeed("GET", path, **content)
+        return self._value(response, dict), response
 
     def find(self, path, **content):
-        """Return ``(JSON object, Response)`` of a read; the object is None when the vendor does not know it."""
+        """Return what :meth:`read` does, with None for an object that the vendor does not know."""
         response = self.send("GET", path, **content)
         if response.ok:
-            return self.value_of(response), response
+            return self._value(response, dict), response
         error = self.failure(response)
         if isinstance(error, NotFoundError):
             return None, response
         raise error
 
-    def value_of(self, response, kind=dict):
-        """Return the JSON value of an answer. :raise PoisonError: not of that type"""
+    def succeed(self, method, path, **content):
+        """Return the Response of a call that succeeded."""
+        response = self.send(method, path, **content)
+        if not response.ok:
+            raise self.failure(response)
+        return response
+
+    def _value(self, response, kind):
         value = response.json()
         if not isinstance(value, kind):
             raise PoisonError(f"{self.vendor}'s answer is not a JSON {'object' if kind is dict else 'list'}", "answer")
@@ -95,13 +105,17 @@ class RestClient:
         if fixed := self.authorization():
             return self._exchange(method, path, fixed, **content)
         token = self.session.tokens.get()
-        if token is None or (token.expires_at and token.expires_at - self.renew_early <= datetime.now(timezone.utc)):
+        if token is None or self._ends(token):
             token = self._renew(token)
         response = self._exchange(method, path, f"Bearer {token.data['access_token']}", **content)
         if response.status == 401:
             token = self._renew(token)
             response = self._exchange(method, path, f"Bearer {token.data['access_token']}", **content)
         return response
+
+    def _ends(self, token):
+        return bool(token.expires_at and self.renew_early is not None
+                    and token.expires_at - self.renew_early <= datetime.now(timezone.utc))
 
     def _renew(self, used):
         return self.session.tokens.refresh(used, self.login)
