@@ -136,9 +136,8 @@ class RestClient:
         if path.startswith("/"):
             return self.root + path
         ours, theirs = urlsplit(self.root), urlsplit(path)
-        if (ours.scheme, ours.hostname, ours.port) != (theirs.scheme, theirs.hostname, theirs.port):
-            raise UnsafeUrlError(f"{self.vendor} continues its list at another address than the one in the settings: "
-                                 f"{theirs.hostname}")
+        if (ours.scheme, ours.netloc.lower()) != (theirs.scheme, theirs.netloc.lower()):
+            raise UnsafeUrlError(f"{self.vendor} continues its list at another address than the one in the settings")
         return path
 
     # === CLOCK AND SETTINGS === #

@@ -114,11 +114,6 @@ class Response:
             return None
 
     @property
-    def clock(self):
-        """The server's clock, or ours when it does not tell."""
-        return self.date or datetime.now(timezone.utc)
-
-    @property
     def maybe_done(self):
         """True when the refused call may have taken effect all the same."""
         return self.method not in SAFE_METHODS and (self.status >= 500 or self.status == 408)
@@ -163,6 +158,11 @@ class Response:
         if is_outage(self.status):
             raise TransientError(f"The vendor's server answered {self.status}", f"http_{self.status}",
                                  self.retry_after, self.maybe_done)
+
+
+def clock_of(response):
+    """Return the server's clock (aware datetime) at an answer, or ours when it does not tell."""
+    return response.date or datetime.now(timezone.utc)
 
 
 class Transport:

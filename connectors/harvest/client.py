@@ -1,5 +1,6 @@
 """One read from Harvest: login, headers, pages, and what a refusal means. Nothing is ever written."""
 
+from .. import transport
 from ..base import setting_of
 from ..errors import DataError, PoisonError
 from ..oauth import OAuth
@@ -19,7 +20,7 @@ class _Consent(OAuth):
         return _headers(settings)
 
     def clock(self, response):
-        return response.clock
+        return transport.clock_of(response)
 
     def authorize_url(self, settings, credentials, redirect_uri, state):
         """Return where the user gives consent, for the one account of the connection."""
@@ -94,7 +95,7 @@ class AccountClient(Client):
 
 def clock_of(response):
     """Return Harvest's clock (aware datetime, whole seconds) at an answer."""
-    return response.clock.replace(microsecond=0)
+    return transport.clock_of(response).replace(microsecond=0)
 
 
 def next_link(body):
