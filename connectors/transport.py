@@ -28,7 +28,6 @@ _logger = logging.getLogger(__name__)
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 #: Statuses below 500 that say "later", whatever the vendor.
 _LATER = frozenset({408, 420, 425, 429})
-OUTAGE_STATUSES = _LATER | {500, 502, 503, 504}
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 3

@@ -92,7 +92,8 @@ class Reader:
 
     def _users(self, start, options):
         """Return ``(people, where the next page starts or None)``; apps and customers of a help desk are left out."""
-        rows = self.client.jira("GET", "/users/search", params={"startAt": start, "maxResults": _USERS_PER_CALL})
+        rows = self.client.jira("GET", "/users/search", kind=list,
+                                params={"startAt": start, "maxResults": _USERS_PER_CALL})
         people = [row for row in rows if row.get("accountType", "atlassian") == "atlassian"]
         # A page may be shorter than asked for although more users follow: only an empty one is the end.
         return people, start + len(rows) if rows else None
