@@ -150,6 +150,11 @@ class RawRecord:
     operation: str = UPSERT
     files: tuple[File, ...] = ()
 
+    @classmethod
+    def gone(cls, object_type, external_id, version=""):
+        """Return what says that a record does not exist any more."""
+        return cls(object_type, external_id, version, {}, DELETE)
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -354,6 +359,8 @@ class Connector:
     natural_keys: dict = {}
     #: ``{case of the conformance suite: why it cannot happen with this vendor}``; see ``docs/connectors``
     not_applicable: dict = {}
+    #: :class:`connectors.oauth.OAuth` of the interactive login, when it is a plain one
+    consent: Any = None
 
     def check(self, session: Session) -> list[Check]:
         """Connection test: log in, read one record of each object, name each missing right."""
@@ -427,10 +434,10 @@ class Connector:
 
     def authorize_url(self, settings: dict, credentials: dict, redirect_uri: str, state: str,
                       code_challenge: str) -> str:
-        raise NotImplementedError
+        return self.consent.authorize_url(settings, credentials, redirect_uri, state, code_challenge)
 
     def exchange_code(self, session: Session, code: str, redirect_uri: str, code_verifier: str) -> Token:
-        raise NotImplementedError
+        return self.consent.exchange_code(session, code, redirect_uri, code_verifier)
 
 
 class Package:

@@ -8,10 +8,18 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from urllib.parse import urlencode
 
-from .base import Token, address_of
+from .base import CredentialField, Token, address_of
 from .errors import ConnectionRefusedByVendor, PoisonError
 from .refusals import body_of
 from .transport import redact
+
+
+def app_fields(help=""):
+    """Return the credential fields of an app and its consent. :param help: where a person finds the app"""
+    return (CredentialField("client_id", "Client ID", help=help),
+            CredentialField("client_secret", "Client secret", secret=True),
+            CredentialField("refresh_token", "Refresh token", secret=True, required=False,
+                            help="Filled by the consent; replaced whenever the vendor gives another one"))
 
 
 @dataclass(frozen=True)
@@ -26,6 +34,7 @@ class OAuth:
     :param as_json: the token call takes JSON; else a form
     :param basic: the app's id and secret go into the Authorization header; else into the body
     :param sends_redirect: the exchange of a code repeats the way back
+    :param pkce: the consent carries a challenge (S256), and the exchange of its code the verifier
     :param advice: what a person has to do when the login is refused
     :param no_refresh_token: what is wrong when a consent brings no refresh token
     """
@@ -38,19 +47,27 @@ class OAuth:
     as_json: bool = False
     basic: bool = False
     sends_redirect: bool = True
+    pkce: bool = False
     advice: str = "Check the app's client ID and secret and connect again"
     no_refresh_token: str = "Connect again"  # noqa: S105 - a text for people
 
-    def authorize_url(self, settings, credentials, redirect_uri, state, **query):
-        """Return where the user gives consent. :param query: further parameters, such as a challenge (PKCE)"""
+    def authorize_url(self, settings, credentials, redirect_uri, state, code_challenge):
+        """Return where the user gives consent."""
+        challenge = {"code_challenge": code_challenge, "code_challenge_method": "S256"} if self.pkce else {}
         return self._address(self.consent, settings) + "?" + urlencode({
-            "client_id": credentials["client_id"], "redirect_uri": redirect_uri, "state": state, **self.query, **query})
+            "client_id": credentials["client_id"], "redirect_uri": redirect_uri, "state": state,
+            **self.consent_query(settings), **challenge})
 
-    def exchange_code(self, session, code, redirect_uri, **form):
+    def consent_query(self, settings):
+        """Return what the consent page is told besides the app, the way back and the state."""
+        return self.query
+
+    def exchange_code(self, session, code, redirect_uri, code_verifier):
         """Return the token of a consent; its refresh token comes in ``rotated``."""
-        if self.sends_redirect:
-            form["redirect_uri"] = redirect_uri
-        token = self.call(session, session.credentials, grant_type="authorization_code", code=code, **form)
+        grant = {"redirect_uri": redirect_uri} if self.sends_redirect else {}
+        if self.pkce:
+            grant["code_verifier"] = code_verifier
+        token = self.call(session, session.credentials, grant_type="authorization_code", code=code, **grant)
         if "refresh_token" not in token.rotated:
             raise ConnectionRefusedByVendor(f"{self.vendor} gave no refresh token: {self.no_refresh_token}",
                                             "no_refresh_token")

@@ -22,14 +22,13 @@ class _Consent(OAuth):
     def clock(self, response):
         return transport.clock_of(response)
 
-    def authorize_url(self, settings, credentials, redirect_uri, state):
-        """Return where the user gives consent, for the one account of the connection."""
-        account = setting_of(SETTINGS, settings, "account_id") or "all"
-        return super().authorize_url(settings, credentials, redirect_uri, state, scope=f"harvest:{account}")
+    def consent_query(self, settings):
+        """The consent is for the one account of the connection."""
+        return {"response_type": "code", "scope": f"harvest:{setting_of(SETTINGS, settings, 'account_id') or 'all'}"}
 
 
 CONSENT = _Consent("Harvest", SETTINGS, ("login_url", "/api/v2/oauth2/token"), ("login_url", "/oauth2/authorize"),
-                   {"response_type": "code"}, sends_redirect=False)
+                   sends_redirect=False)
 
 
 class Client(RestClient):
@@ -42,7 +41,8 @@ class Client(RestClient):
 
     def authorization(self):
         session = self.session
-        return f"Bearer {session.credentials.get('access_token', '').strip()}" if session.auth_method == TOKEN else ""
+        token = (session.credentials.get("access_token") or "").strip()
+        return f"Bearer {token}" if session.auth_method == TOKEN else ""
 
     def login(self, credentials):
         return CONSENT.authenticate(self.session, credentials)

@@ -15,6 +15,7 @@ class HarvestConnector(Connector):
     label = "Harvest"
     auth_methods = declaration.AUTH_METHODS
     settings = declaration.SETTINGS
+    consent = CONSENT
     streams = declaration.STREAMS
     rate_budget = (100, 15)
     not_applicable = declaration.NOT_APPLICABLE
@@ -82,11 +83,3 @@ class HarvestConnector(Connector):
 
     def fetch_records(self, session, stream, external_ids):
         return Reader(session, stream).by_ids(external_ids)
-
-    # === CONSENT === #
-
-    def authorize_url(self, settings, credentials, redirect_uri, state, code_challenge):
-        return CONSENT.authorize_url(settings, credentials, redirect_uri, state)
-
-    def exchange_code(self, session, code, redirect_uri, code_verifier):
-        return CONSENT.exchange_code(session, code, redirect_uri)

@@ -1,6 +1,7 @@
 """What the Harvest connector offers: logins, settings and streams, and what cannot happen here."""
 
 from ..base import AuthMethod, CredentialField, SettingField, StreamSpec
+from ..oauth import app_fields
 
 TOKEN, OAUTH = "token", "oauth"
 #: Harvest's largest page.
@@ -11,12 +12,7 @@ AUTH_METHODS = (
         CredentialField("access_token", "Access token", secret=True,
                         help="Of an administrator; id.getharvest.com/developers"),
     )),
-    AuthMethod(OAUTH, "Consent of a user (OAuth 2)", (
-        CredentialField("client_id", "Client ID"),
-        CredentialField("client_secret", "Client secret", secret=True),
-        CredentialField("refresh_token", "Refresh token", secret=True, required=False,
-                        help="Filled by the consent and replaced each time it is used"),
-    ), interactive=True),
+    AuthMethod(OAUTH, "Consent of a user (OAuth 2)", app_fields(), interactive=True),
 )
 
 SETTINGS = (

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
-from ..base import DELETE, Page, RawRecord
-from ..cursor import format_instant, parse_instant
+from ..base import Page, RawRecord
+from ..cursor import format_instant, page_size, parse_instant
 from ..errors import DataError, PoisonError
 from .client import Client, clock_of, next_link, previous_link
 from .declaration import MAX_PAGE
@@ -124,7 +124,7 @@ class Reader:
         return Page(records, {"at": run["until"], "swept": swept}, False, run["until"], reconcile=due)
 
     def _params(self, state, run, options):
-        params = {"per_page": max(1, min(options["page_size"], MAX_PAGE))}
+        params = {"per_page": page_size(options, MAX_PAGE)}
         if run["phase"] == "sweep":
             first_day = parse_instant(run["until"]).date() - timedelta(days=self._sweep_days())
             return {**params, "from": first_day.isoformat()}
@@ -196,7 +196,7 @@ class Reader:
         return records
 
     def _gone(self, external_id, version):
-        return RawRecord(self.stream.object_type, external_id, version, {}, DELETE)
+        return RawRecord.gone(self.stream.object_type, external_id, version)
 
     def _listed(self, wanted):
         """Return ``({id: row} of those wanted that are in the list, Harvest's clock)``."""

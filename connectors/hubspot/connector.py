@@ -14,6 +14,8 @@ class HubSpotConnector(Connector):
     label = "HubSpot"
     auth_methods = declaration.AUTH_METHODS
     settings = declaration.SETTINGS
+    # The consent page documents no PKCE parameters; the client secret guards the exchange.
+    consent = client.CONSENT
     streams = declaration.STREAMS
     outbound = declaration.OUTBOUND
     has_webhook = True
@@ -79,17 +81,10 @@ class HubSpotConnector(Connector):
             return reader.owners_by_ids(session, external_ids)
         return reader.Reader(session, stream).by_ids(external_ids)
 
-    # === WEBHOOK, WRITING, CONSENT === #
+    # === WEBHOOK, WRITING === #
 
     def verify_webhook(self, secrets, settings, request, now):
         return webhook.read(secrets, settings, request, now)
 
     def push(self, session, outbound, items):
         return writer.push(session, outbound, items)
-
-    def authorize_url(self, settings, credentials, redirect_uri, state, code_challenge):
-        # The consent page documents no PKCE parameters; the client secret guards the exchange.
-        return client.CONSENT.authorize_url(settings, credentials, redirect_uri, state)
-
-    def exchange_code(self, session, code, redirect_uri, code_verifier):
-        return client.CONSENT.exchange_code(session, code, redirect_uri)

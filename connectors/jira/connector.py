@@ -23,6 +23,7 @@ class JiraConnector(Connector):
     label = "Jira Cloud and Tempo"
     auth_methods = declaration.AUTH_METHODS
     settings = declaration.SETTINGS
+    consent = auth.CONSENT
     streams = declaration.STREAMS
     outbound = declaration.OUTBOUND
     has_webhook = True
@@ -84,11 +85,3 @@ class JiraConnector(Connector):
     def set_up(self, session):
         """Look for the work attribute; only a person can make it, with the permissions of a Tempo administrator."""
         return [checks.check_attribute(client_of(session))]
-
-    # === CONSENT === #
-
-    def authorize_url(self, settings, credentials, redirect_uri, state, code_challenge):
-        return auth.CONSENT.authorize_url(settings, credentials, redirect_uri, state)
-
-    def exchange_code(self, session, code, redirect_uri, code_verifier):
-        return auth.CONSENT.exchange_code(session, code, redirect_uri)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from urllib.parse import quote
 
-from ..base import DELETE, Page, RawRecord
+from ..base import Page, RawRecord
 from ..cursor import format_instant, parse_instant
 from ..errors import NotFoundError
 from ..transport import clock_of
@@ -179,7 +179,7 @@ class Reader:
         return list(self.client.all("/v1/balance_transactions", {"payout": payout["id"]}))
 
     def _gone(self, external_id, version):
-        return RawRecord(self.stream.object_type, external_id, version, {}, DELETE)
+        return RawRecord.gone(self.stream.object_type, external_id, version)
 
     def _is_ours(self, row):
         if row.get("livemode", self.client.live) == self.client.live:
