@@ -19,7 +19,7 @@ from .sql import run_sql
 
 VENDORS = ("hubspot", "jira", "harvest", "stripe", "docusign")
 SETTINGS = {"stripe": ("--set", "seeded=false")}
-CRM, DELIVERY = "hubspot", "jira harvest stripe docusign"
+CRM, DELIVERY = "hubspot", "jira harvest stripe docusign files"
 SECONDS = 60
 
 # Each deal of the studio: what was billed before tax, and how much of its invoices is paid
