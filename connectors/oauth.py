@@ -92,8 +92,11 @@ class OAuth:
         return datetime.now(timezone.utc)
 
     def call(self, session, credentials, **grant):
-        """Return the :class:`~connectors.base.Token` that a grant brings."""
-        app = {name: credentials[name] for name in ("client_id", "client_secret")}
+        """Return the :class:`~connectors.base.Token` that a grant brings.
+
+        :param credentials: with ``client_id`` and ``client_secret`` (empty for an app that has none)
+        """
+        app = {name: credentials[name] for name in ("client_id", "client_secret") if credentials.get(name)}
         content = {"auth": tuple(app.values())} if self.basic else {}
         content["json" if self.as_json else "data"] = grant if self.basic else {**grant, **app}
         response = session.transport.request("POST", self._address(self.token, session.settings),
@@ -101,16 +104,21 @@ class OAuth:
         # Nothing is written by a login, but an outage may have used up the refresh token: it counts as done, perhaps.
         response.raise_for_outage()
         if not response.ok:
-            raise self._refused(response)
+            raise self.refused(response)
         body = response.json()
-        if not isinstance(body, dict) or not body.get("access_token"):
-            raise PoisonError("The login answer lacks the token", "login_answer")
+        data = self.token_data(body if isinstance(body, dict) else {})
         rotated, seconds = body.get("refresh_token"), body.get("expires_in")
-        return Token({"access_token": body["access_token"]},
-                     {"refresh_token": rotated} if rotated and rotated != grant.get("refresh_token") else {},
+        return Token(data, {"refresh_token": rotated} if rotated and rotated != grant.get("refresh_token") else {},
                      self.clock(response) + timedelta(seconds=int(seconds)) if seconds else None)
 
-    def _refused(self, response):
+    def token_data(self, body):
+        """Return what is kept of the answer. :raise PoisonError: it is not what was promised"""
+        if not body.get("access_token"):
+            raise PoisonError("The login answer lacks the token", "login_answer")
+        return {"access_token": body["access_token"]}
+
+    def refused(self, response):
+        """Return the exception of a login that was refused."""
         body = body_of(response)
         code = str(body.get("error") or body.get("status") or f"http_{response.status}")
         said = redact(body.get("error_description") or body.get("message") or code)

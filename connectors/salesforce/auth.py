@@ -1,12 +1,13 @@
 """Logging in: JWT bearer, client credentials, and the web server flow with its refresh token."""
 
 import time
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import jwt
 
-from ..base import Token
+from ..base import address_of
 from ..errors import ConnectionRefusedByVendor, PoisonError, TransientError
+from ..oauth import OAuth
 from . import declaration
 from .errors import OUTAGE_STATUSES, first_error
 
@@ -37,15 +38,11 @@ _GRANT_ADVICE = (
 )
 
 
-def login_url(settings):
-    return (settings.get("login_url") or declaration.DEFAULT_LOGIN_URL).rstrip("/")
-
-
 def audience(settings):
     """Return the ``aud`` claim: the setting, else the login host of the environment."""
     if settings.get("audience"):
         return settings["audience"]
-    host = urlsplit(login_url(settings)).hostname or ""
+    host = urlsplit(address_of(declaration.SETTINGS, settings, "login_url")).hostname or ""
     is_sandbox = host == "test.salesforce.com" or host.endswith(".sandbox.my.salesforce.com")
     return "https://test.salesforce.com" if is_sandbox else declaration.DEFAULT_LOGIN_URL
 
@@ -64,53 +61,27 @@ def signed_assertion(credentials, settings, now=None):
                                         code="private_key") from error
 
 
-def _form(session, credentials):
-    """Return the form fields of the token call for the session's method."""
-    if session.auth_method == declaration.JWT:
-        return {"grant_type": _JWT_GRANT, "assertion": signed_assertion(credentials, session.settings)}
-    if session.auth_method == declaration.CLIENT_CREDENTIALS:
-        return {"grant_type": "client_credentials", "client_id": credentials["client_id"],
-                "client_secret": credentials["client_secret"]}
-    if session.auth_method == declaration.WEB_SERVER:
-        if not credentials.get("refresh_token"):
-            raise ConnectionRefusedByVendor("Nobody has given consent yet: use “Connect”", code="no_consent")
-        form = {"grant_type": "refresh_token", "refresh_token": credentials["refresh_token"],
-                "client_id": credentials["client_id"]}
-        if credentials.get("client_secret"):
-            form["client_secret"] = credentials["client_secret"]
-        return form
-    raise ConnectionRefusedByVendor(f"Unknown way to log in: {session.auth_method}", code="auth_method")
+class _Login(OAuth):
+    def token_data(self, body):
+        if not body.get("instance_url"):
+            raise PoisonError("The login answer lacks the instance address", "login_answer")
+        kept = ("instance_url", "id", "issued_at", "scope")
+        return super().token_data(body) | {key: body[key] for key in kept if body.get(key)}
+
+    def refused(self, response):
+        if response.status in OUTAGE_STATUSES:
+            return TransientError(f"The login server answered {response.status}", f"http_{response.status}",
+                                  response.retry_after, maybe_done=True)
+        code, message, _fields = first_error(response.json()) or ("login_failed", "Salesforce refused the login", [])
+        advice = _ADVICE.get(code) or next((text for words, text in _GRANT_ADVICE if words in message), "")
+        return ConnectionRefusedByVendor(f"Salesforce refused the login: {message or code}. {advice}".strip(), code)
 
 
-def _refused(body):
-    code, message, _fields = first_error(body) or ("login_failed", "Salesforce refused the login", [])
-    advice = _ADVICE.get(code) or next((text for words, text in _GRANT_ADVICE if words in message), "")
-    return ConnectionRefusedByVendor(f"Salesforce refused the login: {message or code}. {advice}".strip(), code)
-
-
-def _token_call(session, form):
-    """Return the JSON object of a successful token call."""
-    response = session.transport.request("POST", login_url(session.settings) + "/services/oauth2/token", data=form,
-                                         headers={"Accept": "application/json"})
-    if response.status in OUTAGE_STATUSES:
-        # Nothing is written by a login, but a rotated refresh token may have been used up.
-        raise TransientError(f"The login server answered {response.status}", f"http_{response.status}",
-                             response.retry_after, maybe_done="refresh_token" in form)
-    body = response.json()
-    if not response.ok:
-        raise _refused(body)
-    if not isinstance(body, dict) or not body.get("access_token") or not body.get("instance_url"):
-        raise PoisonError("The login answer lacks the token or the instance address", code="login_answer")
-    return body
-
-
-def _token(body, form):
-    data = {key: body[key] for key in ("access_token", "instance_url", "id", "issued_at", "scope") if body.get(key)}
-    rotated = {}
-    if body.get("refresh_token") and body["refresh_token"] != form.get("refresh_token"):
-        rotated["refresh_token"] = body["refresh_token"]
-    # Salesforce names no lifetime: the token is used until it is refused.
-    return Token(data, rotated, None)
+# Salesforce names no lifetime: the token is used until it is refused.
+LOGIN = _Login("Salesforce", declaration.SETTINGS, ("login_url", "/services/oauth2/token"),
+               ("login_url", "/services/oauth2/authorize"),
+               {"response_type": "code", "scope": "api refresh_token", "prompt": "login consent"}, pkce=True,
+               no_refresh_token="add the scope “refresh_token, offline_access” to the app")  # noqa: S106 - for people
 
 
 def authenticate(session, credentials):
@@ -119,31 +90,16 @@ def authenticate(session, credentials):
     :raise ConnectionRefusedByVendor: refused for good; trying again changes nothing
     :raise TransientError: the login server is not available
     """
-    form = _form(session, credentials)
-    return _token(_token_call(session, form), form)
+    if session.auth_method == declaration.WEB_SERVER:
+        return LOGIN.authenticate(session, credentials)
+    if session.auth_method == declaration.CLIENT_CREDENTIALS:
+        return LOGIN.call(session, credentials, grant_type="client_credentials")
+    if session.auth_method == declaration.JWT:  # the assertion names the app
+        return LOGIN.call(session, {}, grant_type=_JWT_GRANT, assertion=signed_assertion(credentials, session.settings))
+    raise ConnectionRefusedByVendor(f"Unknown way to log in: {session.auth_method}", code="auth_method")
 
 
-def authorize_url(settings, credentials, redirect_uri, state, code_challenge):
-    """Return where the user gives consent (PKCE, S256)."""
-    query = urlencode({
-        "response_type": "code", "client_id": credentials["client_id"], "redirect_uri": redirect_uri,
-        "scope": "api refresh_token", "state": state, "code_challenge": code_challenge,
-        "code_challenge_method": "S256", "prompt": "login consent",
-    })
-    return f"{login_url(settings)}/services/oauth2/authorize?{query}"
-
-
-def exchange_code(session, code, redirect_uri, code_verifier):
-    """Return the token of a consent; its refresh token comes in ``rotated``."""
-    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri,
-            "client_id": session.credentials["client_id"], "code_verifier": code_verifier}
-    if session.credentials.get("client_secret"):
-        form["client_secret"] = session.credentials["client_secret"]
-    token = _token(_token_call(session, form), form)
-    if "refresh_token" not in token.rotated:
-        raise ConnectionRefusedByVendor("The app gives no refresh token: add the scope “refresh_token, "
-                                        "offline_access” to it", code="no_refresh_token")
-    return token
+exchange_code = LOGIN.exchange_code
 
 
 def organization_id(token):

@@ -13,6 +13,7 @@ class SalesforceConnector(Connector):
     label = "Salesforce"
     auth_methods = declaration.AUTH_METHODS
     settings = declaration.SETTINGS
+    consent = auth.LOGIN
     streams = declaration.STREAMS
     outbound = declaration.OUTBOUND
     has_webhook = True
@@ -59,11 +60,3 @@ class SalesforceConnector(Connector):
 
     def push(self, session, outbound, items):
         return opportunity_status.push(session, items)
-
-    # === CONSENT === #
-
-    def authorize_url(self, settings, credentials, redirect_uri, state, code_challenge):
-        return auth.authorize_url(settings, credentials, redirect_uri, state, code_challenge)
-
-    def exchange_code(self, session, code, redirect_uri, code_verifier):
-        return auth.exchange_code(session, code, redirect_uri, code_verifier)
