@@ -11,10 +11,14 @@ Rules for every implementation
 * amounts are parsed as ``Decimal`` (``json.loads(..., parse_float=Decimal)``)
 """
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Protocol
+
+from . import datafile
 
 UPSERT, DELETE, MERGE, HINT = "upsert", "delete", "merge", "hint"
 
@@ -53,6 +57,21 @@ class SettingField:
     default: str = ""
     required: bool = False
     help: str = ""
+
+
+def setting_of(declared, settings, code):
+    """Return the text of a setting without blanks around it, or its default.
+
+    :param declared: the connector's :class:`SettingField`
+    :param settings: ``{code: text}`` of the connection
+    """
+    default = next(setting.default for setting in declared if setting.code == code)
+    return (settings.get(code) or default).strip()
+
+
+def address_of(declared, settings, code):
+    """Return a base address out of the settings, without a slash at its end."""
+    return setting_of(declared, settings, code).rstrip("/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +149,11 @@ class RawRecord:
     raw: Any
     operation: str = UPSERT
     files: tuple[File, ...] = ()
+
+    @classmethod
+    def gone(cls, object_type, external_id, version=""):
+        """Return what says that a record does not exist any more."""
+        return cls(object_type, external_id, version, {}, DELETE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +326,11 @@ class Session:
     memory: dict = field(default_factory=dict)
 
 
+def _module_file(owner):
+    """Return the path of the module in which the class of ``owner`` is written."""
+    return Path(sys.modules[type(owner).__module__].__file__)
+
+
 # --- what a connector does ----------------------------------------------------------------------------------------
 
 
@@ -332,6 +361,8 @@ class Connector:
     takes_files = False
     #: ``{case of the conformance suite: why it cannot happen with this vendor}``; see ``docs/connectors``
     not_applicable: dict = {}
+    #: :class:`connectors.oauth.OAuth` of the interactive login, when it is a plain one
+    consent: Any = None
 
     def check(self, session: Session) -> list[Check]:
         """Connection test: log in, read one record of each object, name each missing right."""
@@ -371,12 +402,16 @@ class Connector:
         return ""
 
     def default_mappings(self) -> dict:
-        """Return ``{stream code: {canonical field: rule}}``, read from a JSON file in the vendor's folder."""
-        raise NotImplementedError
+        """Return ``{stream code: {canonical field: rule}}``: the file ``mappings.json`` of the vendor's folder."""
+        return datafile.read(_module_file(self), "mappings.json")
 
     def default_value_maps(self) -> dict:
-        """Return ``{domain: {source value: target code}}`` for domains whose targets are codes, not records."""
-        return {}
+        """Return ``{domain: {source value: target code}}`` for domains whose targets are codes, not records.
+
+        It is the file ``value_maps.json`` of the vendor's folder, where there is one.
+        """
+        anchor = _module_file(self)
+        return datafile.read(anchor, "value_maps.json") if anchor.with_name("value_maps.json").exists() else {}
 
     def webhook_challenge(self, settings: dict, request: WebhookRequest) -> WebhookReply | None:
         """Answer a request by which the vendor asks whether this address is ours (a GET that wants an echo).
@@ -433,10 +468,10 @@ class Connector:
 
     def authorize_url(self, settings: dict, credentials: dict, redirect_uri: str, state: str,
                       code_challenge: str) -> str:
-        raise NotImplementedError
+        return self.consent.authorize_url(settings, credentials, redirect_uri, state, code_challenge)
 
     def exchange_code(self, session: Session, code: str, redirect_uri: str, code_verifier: str) -> Token:
-        raise NotImplementedError
+        return self.consent.exchange_code(session, code, redirect_uri, code_verifier)
 
 
 class Package:

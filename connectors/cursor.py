@@ -18,6 +18,11 @@ from datetime import datetime, timedelta, timezone
 MAX_SETTLE_SECONDS = 60
 
 
+def page_size(options, largest):
+    """Return how many rows to ask for: what the engine wants, at most the vendor's ``largest`` page."""
+    return min(max(int(options.get("page_size") or largest), 1), largest)
+
+
 def parse_instant(text):
     """Return the aware UTC datetime of ISO text with zone (``Z``, ``+00:00`` or ``+0000``).
 

@@ -26,8 +26,9 @@ _logger = logging.getLogger(__name__)
 
 #: Methods that change nothing at the vendor: losing their answer leaves no doubt behind.
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-#: Statuses that say "later", whatever the vendor.
-OUTAGE_STATUSES = frozenset({408, 420, 425, 429, 500, 502, 503, 504})
+#: Statuses below 500 that say "later", whatever the vendor.
+_LATER = frozenset({408, 420, 425, 429})
+
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 3
 _CHUNK = 64 * 1024
@@ -61,6 +62,11 @@ def parse_retry_after(value, now=None):
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=timezone.utc)
     return max(0.0, (moment - (now or datetime.now(timezone.utc))).total_seconds())
+
+
+def is_outage(status):
+    """True for a status that says "later", whatever the vendor."""
+    return status in _LATER or status >= 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +113,11 @@ class Response:
             return None
 
     @property
+    def maybe_done(self):
+        """True when the refused call may have taken effect all the same."""
+        return self.method not in SAFE_METHODS and (self.status >= 500 or self.status == 408)
+
+    @property
     def retry_after(self):
         return parse_retry_after(self.headers.get("Retry-After"), self.date)
 
@@ -141,13 +152,16 @@ class Response:
     def raise_for_outage(self):
         """Raise what a status means that says "later" in every vendor's language.
 
-        :raise TransientError: 408, 425, 429 and the usual 5xx; a 5xx or 408 may have taken effect
+        :raise TransientError: 408, 425, 429 and every 5xx
         """
-        if self.status in OUTAGE_STATUSES:
-            raise TransientError(
-                f"The vendor's server answered {self.status}", code=f"http_{self.status}",
-                retry_after=self.retry_after,
-                maybe_done=self.method not in SAFE_METHODS and self.status not in (420, 425, 429))
+        if is_outage(self.status):
+            raise TransientError(f"The vendor's server answered {self.status}", f"http_{self.status}",
+                                 self.retry_after, self.maybe_done)
+
+
+def clock_of(response):
+    """Return the server's clock (aware datetime) at an answer, or ours when it does not tell."""
+    return response.date or datetime.now(timezone.utc)
 
 
 class Transport:

@@ -15,12 +15,16 @@ def set_up(env):
     """Make the company, its people and journals, and the words that the systems use; return the company."""
     env["res.currency"].with_context(active_test=False).search([("name", "=", studio.CURRENCY)]).active = True
     country = env["res.country"].search([("code", "=", "DE")])
-    company = env["res.company"].create({
+    # the generic chart: no localisation module is installed on the way
+    loading = env(context={**env.context, "chart_template_load": True})
+    company = loading["res.company"].create({
         "name": studio.COMPANY, "country_id": country.id,
         "currency_id": env["res.currency"].search([("name", "=", studio.CURRENCY)]).id})
-    env["account.chart.template"].with_context(chart_template_load=True).try_loading(
-        "generic_coa", company=company, install_demo=False)
+    loading["account.chart.template"].try_loading("generic_coa", company=company, install_demo=False)
+    company = company.with_env(env)
     company.currency_id = env["res.currency"].search([("name", "=", studio.CURRENCY)])
+    company.psa_match_from = 70  # a name is enough here: its customers are few, and no two are called alike
+    firm._users(env, {studio.COMPANY: company})
     env["res.users"].search([("login", "in", LOGINS)]).company_ids |= company
     env.user.company_ids |= company
     env = env(context={**env.context, "allowed_company_ids": company.ids})

@@ -23,6 +23,7 @@ def parser():
     demo.add_argument("--json", metavar="FILE", help="also write the figures to this file")
     demo.add_argument("--scale", choices=("full", "small", "tiny"), default="full",
                       help="how much data (default: full, 20,000 timecards)")
+    demo.add_argument("--only-studio", action="store_true", help="only the firm on five systems and a folder")
     demo.add_argument("--seed", type=int, default=1, help="other data of the same kind")
     demo.add_argument("--port", type=int, default=0, help="HTTP port (default: 8069, or a free one)")
 
@@ -106,7 +107,7 @@ def lint(_options, _rest):
 def demo(options, _rest):
     from .demo import demo as run
 
-    return run(options.once, options.json, options.scale, options.seed, options.port)
+    return run(options.once, options.json, options.scale, options.seed, options.port, options.only_studio)
 
 
 def serve(options, extra):

@@ -43,12 +43,13 @@ UNREAD = """
                                            OR next_pull_at <= now() AT TIME ZONE 'UTC')"""
 
 
-def demo(once=False, output=None, scale="full", seed=1, port=0):
+def demo(once=False, output=None, scale="full", seed=1, port=0, only_studio=False):
     """Run the main job and print what happened; keep serving unless `once`.
 
     :param once: stop after the table
     :param output: file for the figures as JSON, or None
     :param scale: how much data the sandbox has
+    :param only_studio: leave the other two firms out
     :return: exit code; 1 when a figure differs from the sandbox's manifest
     """
     with lock(f"demo-{clone_id()}", "it runs the demo of this checkout"):
@@ -65,7 +66,7 @@ def demo(once=False, output=None, scale="full", seed=1, port=0):
                 running, name, "demo", clone_data(),
                 port=port or free_port(USUAL_PORT), cron_threads=max(2, cpu_count()), options={"workers": 2},
             )
-            return perform(run, vendor, manifest, studio_urls, scale, once, output)
+            return perform(run, vendor, manifest, studio_urls, scale, once, output, only_studio)
 
 
 def prepare_database():
@@ -74,31 +75,43 @@ def prepare_database():
     return running, fresh_copy(running, "demo", addon_template(running))
 
 
-def perform(run, vendor, manifest, studio_urls, scale, once, output):
-    variables = {"PSA_DEMO_SANDBOX": vendor, "PSA_DEMO_START": manifest["period"]["start"],
-                 "PSA_DEMO_END": manifest["period"]["end"]}
-    before = invoiced_at_vendor(vendor)
-    with step("setting up the firm: three companies, taxes, users, the connection"):
-        run.run_script(REPO / "demo/setup.py", log=log_folder() / "demo-setup.log", variables=variables,
-                       advice="The demo's firm could not be set up.")
+def perform(run, vendor, manifest, studio_urls, scale, once, output, only_studio):
+    rows = []
+    if not only_studio:
+        with step("setting up the firm: three companies, taxes, users, the connection"):
+            run.run_script(REPO / "demo/setup.py", log=log_folder() / "demo-setup.log",
+                           variables=first_firm(vendor, manifest), advice="The demo's firm could not be set up.")
     with odoo_server(run, log=log_folder() / "demo-server.log") as process:
-        wait_for_queue(run, process, "reading the sandbox and applying what comes", incoming=True)
-        with step("billing the quarter: proposals, approval, invoices"):
-            run.run_script(REPO / "demo/billing.py", log=log_folder() / "demo-billing.log", variables=variables,
-                           advice="The demo's billing run failed.")
-        wait_for_queue(run, process, "writing back to the sandbox", incoming=False)
-        rows = compare(facts(run.server, run.database, vendor, before), manifest)
-        with step("a second firm: every billing method, every hold"):
-            run.run_script(REPO / "demo/billing_methods.py", log=log_folder() / "demo-methods.log",
-                           advice="The demo's second firm failed.")
-        rows += by_contract(contracts(run.server, run.database, SECOND_FIRM), EXPECTED)
+        if not only_studio:
+            rows += play_two_firms(run, process, vendor, manifest)
         rows += play_studio(run, process, studio_urls, scale)
         print_table(rows)
         if output:
             Path(output).write_text(json.dumps(rows_as_json(rows), indent=1) + "\n")
         if not once:
-            keep_serving(run, vendor, process)
+            keep_serving(run, vendor, studio_urls, process)
     return 0 if all(row.ok for row in rows) else 1
+
+
+def first_firm(vendor, manifest):
+    """Return the environment of the first firm's scripts."""
+    return {"PSA_DEMO_SANDBOX": vendor, "PSA_DEMO_START": manifest["period"]["start"],
+            "PSA_DEMO_END": manifest["period"]["end"]}
+
+
+def play_two_firms(run, process, vendor, manifest):
+    """The firm on one CRM and PSA, and the one that shows every way of billing. Return their rows of the table."""
+    before = invoiced_at_vendor(vendor)
+    wait_for_queue(run, process, "reading the sandbox and applying what comes", incoming=True)
+    with step("billing the quarter: proposals, approval, invoices"):
+        run.run_script(REPO / "demo/billing.py", log=log_folder() / "demo-billing.log",
+                       variables=first_firm(vendor, manifest), advice="The demo's billing run failed.")
+    wait_for_queue(run, process, "writing back to the sandbox", incoming=False)
+    rows = compare(facts(run.server, run.database, vendor, before), manifest)
+    with step("a second firm: every billing method, every hold"):
+        run.run_script(REPO / "demo/billing_methods.py", log=log_folder() / "demo-methods.log",
+                       advice="The demo's second firm failed.")
+    return rows + list(by_contract(contracts(run.server, run.database, SECOND_FIRM), EXPECTED))
 
 
 def play_studio(run, process, urls, scale):
@@ -157,10 +170,12 @@ def control(vendor, name):
         return json.load(answer)
 
 
-def keep_serving(run, vendor, process):
+def keep_serving(run, vendor, studio_urls, process):
     say(f"Odoo: {run.url}/odoo - logins: admin (password admin); finance, approver, auditor "
         "(password demo- and the login)")
-    say(f"The vendors' sandbox: {vendor}/_sandbox/manifest - Ctrl-C ends both")
+    say(f"The vendors' sandbox: {vendor}/_sandbox/manifest; " + "; ".join(
+        f"{code}: {url}" for code, url in studio_urls.items()))
+    say("Ctrl-C ends all of it")
     sys.stdout.flush()
     process.wait()
     raise Problem(f"Odoo ended with {process.returncode}: see {log_folder() / 'demo-server.log'}.")

@@ -11,6 +11,10 @@ from . import test_credential
 from . import test_drain
 from . import test_apply_party
 from . import test_apply_deal
+from . import test_signature
+from . import test_agreement
+from . import test_cost_rate
+from . import test_apply_rate
 from . import test_apply_task
 from . import test_party_match
 from . import test_ownership

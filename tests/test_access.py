@@ -14,6 +14,7 @@ GROUPS = ("auditor", "operator", "reviewer", "approver", "mapper", "administrato
 # the groups that it implies have. "-" is nothing at all. A new model has to be entered here.
 MATRIX = {
     "psa.accrual": {"auditor": "r"},
+    "psa.agreement": {"auditor": "r"},
     "psa.allocation": {"auditor": "r"},
     "psa.amendment": {"auditor": "r", "operator": "rwcu"},
     "psa.amendment.change": {"auditor": "r", "operator": "rwcu"},
@@ -37,6 +38,7 @@ MATRIX = {
     "psa.connection.setting": {"auditor": "r", "administrator": "rwcu"},
     "psa.contract.as.of": {"auditor": "rwcu"},
     "psa.contract.as.of.row": {"auditor": "rwcu"},
+    "psa.cost.rate": {"approver": "r"},
     "psa.credential": {"administrator": "rwcu"},
     "psa.entry": {"auditor": "r", "reviewer": "rw"},
     "psa.evidence": {"auditor": "r"},

@@ -185,6 +185,46 @@ class TestApplyDrain(TransactionCase):
             [("connection_id", "=", self.connection.id), ("state", "not in", ("done", "skipped"))]))
         self.assertEqual(changed, [])
 
+    def test_signature_that_comes_before_its_deal(self):
+        """The agreement is held until its contract is made, and for the customer's account; then it starts it."""
+        self.receive("agreement", "ENV-1", name="Statement of work", subject_reference="D1", status="completed",
+                     signed=True, signed_at="2026-01-20T09:30:00Z", signer_name="Grace Hopper")
+        self.drain()
+        message = self.message("agreement", "ENV-1")
+        exception = message.exception_id
+        self.assertEqual((message.state, exception.cause_code, exception.amount), ("held", "unknown_agreement", 0))
+        self.receive("deal", "D1", name="Website relaunch", won=True, party="A1", closed_on="2026-01-15",
+                     currency="USD", company="US", billing_method="TM", payment_term="N30", tax_profile="STD",
+                     project_template="-", needs_signature=True, lines=[
+                         {"external_id": "L1", "name": "Consulting", "role": "CONS", "quantity": "100",
+                          "unit_price": "150.01"}])
+        self.receive("party", "A1", name="Contoso")
+        self.drain()
+        order = self.record("deal", "D1")
+        self.assertEqual((order.state, order.create_uid, exception.state), ("sent", self.user, "resolved"))
+        exception = message.exception_id
+        self.assertEqual(
+            (message.state, exception.cause_code, exception.amount), ("held", "account_incomplete", 15001.00))
+        self.assertEqual((exception.order_id, exception.partner_id), (order, order.partner_id))
+        order.partner_id.country_id = self.env.ref("base.us")
+        self.drain()
+        self.assertEqual((message.state, exception.state), ("done", "resolved"))
+        self.assertEqual((order.state, order.signed_by), ("sale", "Grace Hopper"))
+        self.assertEqual(self.env["psa.rate"].search([("order_id", "=", order.id)]).amount, 150.01)
+
+    def test_deal_and_signature_in_one_batch(self):
+        self.receive("agreement", "ENV-1", name="Statement of work", subject_reference="D1", status="completed",
+                     signed=True)
+        self.receive("deal", "D1", name="Website relaunch", won=True, party="A1", closed_on="2026-01-15",
+                     currency="USD", company="US", billing_method="FF", payment_term="N30", tax_profile="STD",
+                     project_template="-", needs_signature=True, lines=[
+                         {"external_id": "L1", "name": "Setup", "quantity": "1", "unit_price": "5000"}])
+        self.receive("party", "A1", name="Contoso", country="US")
+        self.drain()
+        order = self.record("deal", "D1")
+        self.assertEqual((self.message("agreement", "ENV-1").state, order.state), ("done", "sale"))
+        self.assertEqual(self.env["psa.entry"].search([("order_id", "=", order.id)]).amount, 5000)
+
     def test_incomplete_deal_shows_all_the_money_that_waits(self):
         self.send_business()
         self.receive("deal", "D1", name="Website relaunch", won=True, party="A1", closed_on="2026-01-15",

@@ -1,8 +1,8 @@
 from datetime import date
 from decimal import Decimal
 
-from odoo.exceptions import UserError
-from odoo.tests import tagged
+from odoo.exceptions import AccessError, UserError
+from odoo.tests import new_test_user, tagged
 
 from .payment_common import PAID_ON, PaymentCase
 
@@ -112,12 +112,20 @@ class TestPayment(PaymentCase):
             self.again(payment, fee=Decimal("34.81"))
             self.assertEqual((self.held(), len(payment.psa_fee_move_ids)), (1155.19, 1))
 
-    def test_a_changed_amount_or_fee_is_held(self):
+    def test_a_changed_amount_is_held(self):
         payment = self.pay(self.invoice(), fee=Decimal("30"))
-        for values in ({"amount": "1191.00"}, {"currency": "EUR"}, {"fee": Decimal("31")}, {"kind": "refund"}):
+        for values in ({"amount": "1191.00"}, {"currency": "EUR"}, {"kind": "refund"},
+                       {"settlement_currency": "EUR", "settled_amount": Decimal("1000")}):
             item = self.again(payment, **values)
             self.assert_held(item, "payment_changed", payment.name)
         self.assertEqual((self.held(), payment.amount), (1160, 1190))
+
+    def test_a_fee_that_changes_is_booked_by_its_difference(self):
+        payment = self.pay(self.invoice(), fee=Decimal("30"))
+        for fee in ("45.50", "45.50", "12"):
+            self.again(payment, fee=Decimal(fee))
+            self.assertEqual((self.balance(self.fees), self.held()), (float(fee), 1190 - float(fee)))
+        self.assertEqual(payment.psa_fee_move_ids.mapped("state"), ["posted"] * 3)
 
     def test_what_has_not_moved_is_left_out_until_it_moves(self):
         invoice = self.invoice()
@@ -204,6 +212,16 @@ class TestPayment(PaymentCase):
             payment, amount="1000.00", currency="EUR", settlement_currency="USD", settled_amount=Decimal("1120.50"),
             fee=Decimal("33.10")), "done")
 
+    def test_a_currency_without_cents(self):
+        yen = self.env.ref("base.JPY")
+        yen.active = True
+        invoice = self.invoice(10000, currency=yen)
+        values = {"amount": "10000", "currency": "JPY", "settlement_currency": "USD",
+                  "settled_amount": Decimal("64.10"), "fee": Decimal("2.23")}
+        payment = self.pay(invoice, **values)
+        self.again(payment, **values)
+        self.assertEqual((invoice.payment_state, self.held(), self.balance(self.fees)), ("paid", 61.87, 2.23))
+
     def test_kept_in_a_foreign_currency_at_odoos_rate(self):
         invoice_rate = self.rate(date(2026, 5, 1), 1.10)
         invoice = self.invoice(100, currency=self.eur)
@@ -241,6 +259,29 @@ class TestPayment(PaymentCase):
         self.pay(None, external_id="ch_lost")
         self.assertEqual((near.payment_state, far.payment_state), ("paid", "not_paid"))
         self.assertEqual(self.exceptions("payment_excess").amount, 10)
+
+    def test_who_may_choose(self):
+        """An operator who sees invoices chooses one; who sees none cannot, and an auditor not at all."""
+        invoice = self.invoice()
+        company = {"company_id": self.us.id, "company_ids": [(6, 0, self.us.ids)],
+                   "context": {"no_reset_password": True}}
+        clerk, operator, auditor = (
+            new_test_user(self.env, login, groups, **company) for login, groups in (
+                ("clerk", "account.group_account_invoice,psa_hub.group_operator"),
+                ("operator", "psa_hub.group_operator"), ("auditor", "psa_hub.group_auditor")))
+        item = self.run_items(self.money())
+        exception = self.env["psa.exception"]._raise([{
+            "cause": "payment_unmatched", "subject_key": item.key, "text": "x", "company_id": self.us.id,
+            "amount": 1190}])["payment_unmatched", item.key]
+        for user in (operator, auditor):
+            with self.assertRaises(AccessError):
+                exception.with_user(user).with_company(self.us).action_fix()
+        action = exception.with_user(clerk).with_context(allowed_company_ids=self.us.ids).action_fix()
+        choose = self.env[action["res_model"]].with_user(clerk).with_context(
+            allowed_company_ids=self.us.ids).browse(action["res_id"])
+        choose.line_ids.action_choose()
+        match = self.env["psa.payment.match"].search([("external_id", "=", item.external_id)])
+        self.assertEqual(match.move_id, invoice)
 
     def test_another_invoice_has_to_be_named(self):
         item = self.run_items(self.money())

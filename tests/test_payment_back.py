@@ -41,6 +41,15 @@ class TestPaymentBack(PaymentCase):
         self.assertEqual((credit.payment_state, refund.is_reconciled, other.payment_state), ("paid", True, "not_paid"))
         self.assertFalse(self.exceptions("refund_without_credit"))
 
+    def test_a_credit_note_that_frees_the_payment(self):
+        """Odoo's "reverse and reconcile" of a paid invoice takes the payment away: the refund pays that back."""
+        refund = self.back()
+        self.assertTrue(self.exceptions("refund_without_credit"))
+        self.bill._reverse_moves([{"invoice_date": date(2026, 5, 25)}], cancel=True)
+        self.assertTrue(refund.is_reconciled and self.paid.is_reconciled)
+        self.assertEqual(self.bill.payment_state, "reversed")
+        self.assertFalse(self.exceptions("refund_without_credit"))
+
     def test_a_refund_of_what_was_too_much_needs_no_credit_note(self):
         second = self.pay(self.bill)
         self.assertTrue(self.exceptions("payment_excess"))
@@ -68,6 +77,26 @@ class TestPaymentBack(PaymentCase):
         won = self.back("dispute_won", of=dispute)
         self.assertEqual((self.bill.payment_state, self.bill.psa_disputed), ("paid", False))
         self.assertEqual((won.payment_type, won.psa_invoice_id, self.held()), ("inbound", self.bill, 1175))
+        self.assertFalse(self.exceptions("payment_excess"))
+
+    def test_a_dispute_that_turns_into_a_won_one(self):
+        """One record at the source: first the bank took the money, then it came back, and so did the fee."""
+        of = {"of": self.paid}
+        dispute = self.back("dispute", external_id="dp_1", fee=Decimal("15"))
+        self.again(dispute, "dispute", parents=of, fee=Decimal("30"))
+        self.assertEqual((self.held(), self.balance(self.fees)), (-30, 30), "fighting it costs too")
+        for _time in range(2):
+            item = self.again(dispute, "dispute_won", parents=of, fee=Decimal("15"))
+            self.assert_state(item, "done")
+            self.assertEqual((item.record.psa_kind, item.record.psa_of_id), ("dispute_won", dispute))
+            self.assertEqual((self.bill.payment_state, self.bill.psa_disputed), ("paid", False))
+            self.assertEqual((self.held(), self.balance(self.fees)), (1175, 15))
+
+    def test_a_dispute_that_is_heard_of_when_it_is_won(self):
+        won = self.back("dispute_won", external_id="dp_1", fee=Decimal("15"))
+        self.assertEqual(won.psa_of_id.psa_kind, "dispute")
+        self.assertEqual((self.bill.payment_state, self.bill.psa_disputed), ("paid", False))
+        self.assertEqual((self.held(), self.balance(self.fees)), (1175, 15))
         self.assertFalse(self.exceptions("payment_excess"))
 
     def test_a_dispute_of_a_part(self):

@@ -9,6 +9,7 @@ MODELS = {
     "deal": "sale.order",
     "project": "project.project",
     "milestone": "project.milestone",
+    "agreement": "psa.agreement",
     "task": "project.task",
 }
 
@@ -32,6 +33,7 @@ class PsaExceptionLink(models.TransientModel):
     project_id = fields.Many2one("project.project")
     order_id = fields.Many2one("sale.order", "Contract")
     milestone_id = fields.Many2one("project.milestone")
+    amendment_id = fields.Many2one("psa.amendment", help="Empty: the contract itself is signed.")
     task_id = fields.Many2one("project.task")
     candidate_ids = fields.Many2many("res.partner", compute="_compute_candidates")
     may_be_new = fields.Boolean(compute="_compute_candidates")
@@ -60,8 +62,9 @@ class PsaExceptionLink(models.TransientModel):
             stream = self.env["psa.stream"].sudo().search(
                 [("connection_id", "=", connection.id), ("object_type", "=", object_type)], limit=1)
             wizard.object_type, wizard.external_id = object_type, external_id
-            by_cause = {"unknown_person": "hr.employee", "duplicate_party": "res.partner",
-                        "uncertain_party": "res.partner"}
+            by_cause = {
+                "unknown_person": "hr.employee", "duplicate_party": "res.partner", "uncertain_party": "res.partner",
+                "unknown_agreement": "psa.agreement"}
             wizard.model = MODELS.get(stream.canonical_type) or by_cause.get(wizard.exception_id.cause_code)
 
     @api.depends("exception_id")
@@ -83,7 +86,10 @@ class PsaExceptionLink(models.TransientModel):
         """
         self.ensure_one()
         self.exception_id._check_open()
-        record = self[self._FIELDS[self.model]] if self.model else None
+        if self.model == "psa.agreement":
+            record = self.amendment_id or self.order_id  # the agreement itself is made for it
+        else:
+            record = self[self._FIELDS[self.model]] if self.model else None
         if not record:
             raise UserError(self.env._("Choose the record that it is."))
         record.check_access("read")

@@ -8,7 +8,7 @@ from ..base import Check, OutboundSpec, Package, Part, SettingField, StreamSpec
 from ..errors import MissingScopeError
 from ..salesforce import checks
 from ..salesforce.client import client_of
-from ..salesforce.declaration import NOT_APPLICABLE, read_data
+from ..salesforce.declaration import NOT_APPLICABLE
 from ..salesforce.reader import Reader
 from . import billing_status
 from .streams import DAY, EXPENSE, MILESTONE, OBJECTS, PROJECT, RESOURCE_TYPE, SPLIT
@@ -47,12 +47,6 @@ class CertiniaPackage(Package):
         "merge": "Salesforce merges accounts, contacts and leads, no records of this package",
         "memory": "Pages are read by the platform's reader, which is measured with Salesforce",
     }
-
-    def default_mappings(self):
-        return read_data(__file__, "mappings.json")
-
-    def default_value_maps(self):
-        return read_data(__file__, "value_maps.json")
 
     # === READING === #
 

@@ -9,17 +9,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
-from ..base import DELETE, Page, RawRecord
-from ..cursor import format_instant, parse_instant
+from ..base import Page, RawRecord
+from ..cursor import format_instant, page_size, parse_instant
 from ..errors import DataError, PoisonError
-from .client import MAX_PAGE, Client, clock_of, next_link, previous_link
+from .client import Client, clock_of, next_link, previous_link
+from .declaration import MAX_PAGE
 
 #: A little less than a day, so that a daily pass stays at its hour.
 _DAILY = timedelta(hours=23)
 #: After so long no other change can have the same change time; the overlap of runs is never shorter than twice that.
 _SETTLED = timedelta(seconds=2)
-#: Days of the open window when the setting is empty.
-DEFAULT_SWEEP_DAYS = "60"
 #: Restarts of a run whose place in the list Harvest does not know any more.
 _RESTARTS = 5
 #: Up to so many records are asked for one by one; for more their list is read.
@@ -53,9 +52,14 @@ SOURCES = {
 }
 
 
-def is_approved(row, approval_required):
+def approval_required(client):
+    """Say whether the account has approval, as the setting tells."""
+    return client.setting("approval_required").lower() != "no"
+
+
+def is_approved(row, required):
     """Say whether a row may be billed as far as approval goes; old answers have only ``is_closed``."""
-    if not approval_required:
+    if not required:
         return True
     if row.get("approval_status"):
         return row["approval_status"] == "approved"
@@ -90,7 +94,6 @@ class Reader:
     """Reads one stream for one session."""
 
     def __init__(self, session, stream):
-        self.session = session
         self.client = Client(session)
         self.stream = stream
         self.source = SOURCES[stream.code]
@@ -102,15 +105,15 @@ class Reader:
         state = dict(cursor)
         run = dict(state.get("run") or {"phase": "changed", "until": "", "link": "", "total": 0, "again": 0})
         try:
-            rows, body, response = self.client.page(
+            rows, body, clock = self.client.page(
                 self.source.path, self.source.name, self._params(state, run, options), run["link"])
         except DataError:
             if not run["link"] or run["again"] >= _RESTARTS:
                 raise
             run |= {"link": "", "total": 0, "again": run["again"] + 1}  # an old link: the list once more from its top
             return Page([], {**state, "run": run}, True, state.get("at", ""))
-        run["until"] = run["until"] or format_instant(clock_of(response))
-        records = self._records(rows, clock_of(response), run["until"] if run["phase"] == "sweep" else "")
+        run["until"] = run["until"] or format_instant(clock)
+        records = self._records(rows, clock, run["until"] if run["phase"] == "sweep" else "")
         run["link"], run["total"] = self._next(run, body)
         if run["link"]:
             return Page(records, {**state, "run": run}, True, state.get("at", ""))
@@ -121,7 +124,7 @@ class Reader:
         return Page(records, {"at": run["until"], "swept": swept}, False, run["until"], reconcile=due)
 
     def _params(self, state, run, options):
-        params = {"per_page": max(1, min(options["page_size"], MAX_PAGE))}
+        params = {"per_page": page_size(options, MAX_PAGE)}
         if run["phase"] == "sweep":
             first_day = parse_instant(run["until"]).date() - timedelta(days=self._sweep_days())
             return {**params, "from": first_day.isoformat()}
@@ -143,7 +146,7 @@ class Reader:
         return next_link(body), total
 
     def _sweep_days(self):
-        text = (self.session.settings.get("sweep_days") or DEFAULT_SWEEP_DAYS).strip()
+        text = self.client.setting("sweep_days")
         if not text.isdigit():
             raise DataError(f"“{text}” is not a number of days: correct the connection's settings", "sweep_days")
         return int(text)
@@ -168,8 +171,7 @@ class Reader:
             return {**row, "psa_name": " ".join(filter(None, (row.get("first_name"), row.get("last_name"))))}
         if not self.source.dated:
             return row
-        required = (self.session.settings.get("approval_required") or "yes").strip().lower() != "no"
-        shaped = {**row, "psa_approved": is_approved(row, required)}
+        shaped = {**row, "psa_approved": is_approved(row, approval_required(self.client))}
         return {**shaped, "psa_amount": source_amount(row)} if self.stream.code == "time" else shaped
 
     def by_ids(self, external_ids):
@@ -188,25 +190,26 @@ class Reader:
             if not self.source.single:
                 return records + [self._gone(external_id, format_instant(clock)) for external_id in known]
         for external_id in known:
-            row, clock = self.client.find(f"{self.source.path}/{external_id}")
+            row, response = self.client.find(f"{self.source.path}/{external_id}")
+            clock = clock_of(response)
             records += self._records([row], clock) if row else [self._gone(external_id, format_instant(clock))]
         return records
 
     def _gone(self, external_id, version):
-        return RawRecord(self.stream.object_type, external_id, version, {}, DELETE)
+        return RawRecord.gone(self.stream.object_type, external_id, version)
 
     def _listed(self, wanted):
         """Return ``({id: row} of those wanted that are in the list, Harvest's clock)``."""
         found, link, more, last = {}, "", True, None
         while more:
-            rows, body, response = self.client.page(self.source.path, self.source.name, {"per_page": MAX_PAGE}, link)
+            rows, body, clock = self.client.page(self.source.path, self.source.name, {"per_page": MAX_PAGE}, link)
             ids = [str(row["id"]) for row in rows]
             if ids and ids == last:
                 raise PoisonError("The pages of the list do not come to an end", "paging")
             found |= {row_id: row for row_id, row in zip(ids, rows, strict=True) if row_id in wanted}
             link, last = next_link(body), ids
             more = bool(link) and len(found) < len(wanted)
-        return found, clock_of(response)
+        return found, clock
 
 
 def _is_id(text):

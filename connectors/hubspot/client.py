@@ -1,28 +1,28 @@
-"""One call to HubSpot: login, token renewal, error classes, and the calls that several parts share."""
+"""One call to HubSpot: login, error classes, and the calls that several parts share."""
 
 import re
-import time
 from datetime import datetime, timedelta, timezone
-from urllib.parse import urlencode
+from functools import cached_property
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ..base import Token
 from ..errors import (
     ConflictError,
     ConnectionRefusedByVendor,
-    DataError,
     MissingScopeError,
     NotFoundError,
     PoisonError,
     QuotaError,
     TransientError,
 )
-from ..transport import OUTAGE_STATUSES, redact
-from .declaration import ASSOCIATIONS, CRM, OAUTH, OPTIONAL_SCOPES, SCOPES, TOKEN_PATH
+from ..oauth import OAuth
+from ..refusals import body_of, refusal
+from ..rest import RestClient
+from ..transport import redact
+from .declaration import ASSOCIATIONS, CRM, OAUTH, OPTIONAL_SCOPES, SCOPES, SETTINGS, TOKEN_PATH
 
 #: A batch call takes so many inputs.
 BATCH = 100
-_EARLY = timedelta(minutes=5)  # of the 30 minutes that a token lives
 #: Seconds to wait where HubSpot names none: a record's lock, and the limits by the name of their policy.
 _LOCK_SECONDS, _MIGRATION_SECONDS = 3, 3600
 _LIMIT_SECONDS = {"SECONDLY": 1, "TEN_SECONDLY_ROLLING": 10}
@@ -30,70 +30,18 @@ _LIMIT_SECONDS = {"SECONDLY": 1, "TEN_SECONDLY_ROLLING": 10}
 _ABSENT = re.compile(r"OBJECT_NOT_FOUND|NO_ASSOCIATIONS_FOUND")
 
 
-# === LOGIN === #
-
-def authorize_url(settings, credentials, redirect_uri, state):
-    """Return where the user gives consent; what only write-backs need may be refused there."""
-    return settings["consent_url"] + "?" + urlencode({
-        "client_id": credentials["client_id"], "redirect_uri": redirect_uri, "state": state,
-        "scope": " ".join(SCOPES), "optional_scope": " ".join(OPTIONAL_SCOPES)})
-
-
-def exchange_code(session, code, redirect_uri):
-    """Return the token of a consent; its refresh token comes in ``rotated``."""
-    token = _token_call(session, session.credentials, {
-        "grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri})
-    if "refresh_token" not in token.rotated:
-        raise PoisonError("The answer to the consent lacks the refresh token", "login_answer")
-    return token
-
-
-def authenticate(session, credentials):
-    """Return the :class:`~connectors.base.Token` of these credentials.
-
-    :raise ConnectionRefusedByVendor: refused for good; :raise TransientError: the login is not available
-    """
-    if session.auth_method != OAUTH:
-        if not credentials.get("access_token"):
-            raise ConnectionRefusedByVendor("The access token is missing", "no_token")
-        return Token({"access_token": credentials["access_token"]})
-    if not credentials.get("refresh_token"):
-        raise ConnectionRefusedByVendor("Nobody has given consent yet: use “Connect”", "no_consent")
-    return _token_call(session, credentials, {
-        "grant_type": "refresh_token", "refresh_token": credentials["refresh_token"]})
-
-
-def _token_call(session, credentials, grant):
-    form = {**grant, "client_id": credentials["client_id"], "client_secret": credentials["client_secret"]}
-    response = session.transport.request("POST", _root(session) + TOKEN_PATH, data=form,
-                                         headers={"Accept": "application/json"})
-    if response.status in OUTAGE_STATUSES or response.status >= 500:
-        # Nothing is written by a login, but the refresh token may have been replaced.
-        raise TransientError(f"HubSpot's login answered {response.status}", f"http_{response.status}",
-                             response.retry_after, maybe_done=response.status != 429)
-    if not response.ok:
-        body = _error_body(response)
-        code = body.get("error") or body.get("category") or body.get("status") or f"http_{response.status}"
-        text = body.get("error_description") or body.get("message") or code
-        raise ConnectionRefusedByVendor(f"HubSpot refused the login ({redact(text)}): check the app's client ID and "
-                                        "secret and connect again", str(code))
-    body = response.json()
-    if not isinstance(body, dict) or not body.get("access_token"):
-        raise PoisonError("The login answer lacks the token", "login_answer")
-    refresh, seconds = body.get("refresh_token"), body.get("expires_in")
-    return Token({"access_token": body["access_token"]},
-                 {"refresh_token": refresh} if refresh and refresh != grant.get("refresh_token") else {},
-                 datetime.now(timezone.utc) + timedelta(seconds=int(seconds)) if seconds else None)
+#: What only write-backs need may be refused at the consent.
+CONSENT = OAuth("HubSpot", SETTINGS, ("api_url", TOKEN_PATH), ("consent_url", ""), {
+    "scope": " ".join(SCOPES), "optional_scope": " ".join(OPTIONAL_SCOPES)})
 
 
 # === ERRORS === #
 
-def _error_body(response):
-    try:
-        body = response.json()
-    except (PoisonError, TransientError):
-        return {}  # a gateway's page: the status alone has to say it
-    return body if isinstance(body, dict) else {}
+#: What a category means, or a status where HubSpot differs from others.
+_KINDS = {
+    "RATE_LIMITS": TransientError, "INTERNAL_ERROR": TransientError, "MISSING_SCOPES": MissingScopeError,
+    "CONFLICT": ConflictError, 403: ConnectionRefusedByVendor,
+}
 
 
 def _scopes(body):
@@ -120,74 +68,48 @@ def classify(status, body, retry_after=None, maybe_done=False, midnight=_MIGRATI
         return QuotaError("HubSpot is moving the account to another data centre", "http_477",
                           retry_after or _MIGRATION_SECONDS)
     if status == 423:
-        return TransientError(text, "http_423", max(retry_after or 0, _LOCK_SECONDS))
-    if status in OUTAGE_STATUSES or status >= 500 or category == "INTERNAL_ERROR":
-        return TransientError(f"HubSpot answered {status or category}", category, retry_after, maybe_done)
-    if category == "MISSING_SCOPES":
-        missing = _scopes(body)
-        return MissingScopeError(f"A right is missing in HubSpot: {', '.join(missing) or text}", category, missing)
-    if status in (401, 403):
-        return ConnectionRefusedByVendor(text, category)
-    if status == 404 or _ABSENT.search(f"{category} {body.get('subCategory')}"):
+        retry_after = max(retry_after or 0, _LOCK_SECONDS)
+    if _ABSENT.search(f"{category} {body.get('subCategory')}"):
         return NotFoundError(text, category)
-    if status == 409 or category == "CONFLICT":
-        return ConflictError(text, category)
-    return DataError(text, category)
+    missing = _scopes(body) if category == "MISSING_SCOPES" else ()
+    if missing:
+        text = f"A right is missing in HubSpot: {', '.join(missing)}"
+    return refusal(status, text, category, _KINDS, retry_after=retry_after, maybe_done=maybe_done, missing=missing)
 
 
 # === CALLS === #
 
-def _root(session):
-    return session.settings["api_url"].rstrip("/")
-
-
-def client_of(session):
-    """Return the session's client: one, so that clock and metadata are shared by its streams."""
-    return session.memory.setdefault("hubspot_client", Client(session))
-
-
-class Client:
+class Client(RestClient):
     """Calls for one :class:`~connectors.base.Session`."""
 
-    def __init__(self, session):
-        self.session = session
-        self._offset = None
+    vendor = "HubSpot"
+    settings = SETTINGS
+    url_setting = "api_url"
 
-    def call(self, method, path, *, params=None, json=None):
-        """Make one call and return the JSON object of its success.
+    def login(self, credentials):
+        if self.session.auth_method == OAUTH:
+            return CONSENT.authenticate(self.session, credentials)
+        if not credentials.get("access_token"):
+            raise ConnectionRefusedByVendor("The access token is missing", "no_token")
+        return Token({"access_token": credentials["access_token"]})
 
-        :raise ConnectorError: see :mod:`connectors.errors`
-        """
-        token = self.session.tokens.get()
-        if token is None or (token.expires_at and token.expires_at - _EARLY <= datetime.now(timezone.utc)):
-            token = self._renew(token)
-        response = self._send(token, method, path, params, json)
-        if response.status == 401:
-            response = self._send(self._renew(token), method, path, params, json)
-        if response.date:
-            self._offset = response.date.timestamp() - time.time()
-        if not response.ok:
-            raise classify(response.status, _error_body(response), response.retry_after,
-                           method != "GET", self._seconds_to_midnight())
-        body = response.json()
-        if not isinstance(body, dict):
-            raise PoisonError("HubSpot's answer is not a JSON object", "answer")
-        return body
-
-    def _renew(self, used):
-        return self.session.tokens.refresh(used, lambda credentials: authenticate(self.session, credentials))
-
-    def _send(self, token, method, path, params, json):
-        return self.session.transport.request(
-            method, _root(self.session) + path, params=params, json=json,
-            headers={"Authorization": f"Bearer {token.data['access_token']}", "Accept": "application/json"})
+    def failure(self, response):
+        return classify(response.status, body_of(response), response.retry_after, response.maybe_done,
+                        self._seconds_to_midnight())
 
     def now(self, path):
-        """Return HubSpot's clock (aware UTC datetime), asking a list if no call was made yet."""
-        if self._offset is None:
-            self.call("GET", f"{CRM}/objects/{path}", params={"limit": 1})
-        offset = self._offset or 0.0  # a proxy took the Date header away: our own clock is all there is
-        return datetime.now(timezone.utc) + timedelta(seconds=offset)
+        """Return HubSpot's clock (aware UTC datetime), asking the list of an object if no call was made yet."""
+        return super().now(f"{CRM}/objects/{path}", params={"limit": 1})
+
+    @cached_property
+    def details(self):
+        """What the account says of itself."""
+        return self.call("GET", "/account-info/v3/details")
+
+    @property
+    def portal(self):
+        """The account's ID (text), or an empty text."""
+        return str(self.details.get("portalId") or "")
 
     @property
     def zone(self):
@@ -238,6 +160,9 @@ class Client:
             rows = rows_of(self.call("GET", f"{CRM}/properties/{path}"), "name")
             known[path] = {row["name"]: row for row in rows}
         return known[path]
+
+
+client_of = Client.of
 
 
 def rows_of(answer, *keys):

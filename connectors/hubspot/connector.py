@@ -3,7 +3,7 @@
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ..base import Check, Connector
-from ..errors import ConnectorError, DataError, MissingScopeError, TransientError
+from ..checks import check_login, check_right
 from . import client, declaration, reader, webhook, writer
 
 
@@ -14,6 +14,8 @@ class HubSpotConnector(Connector):
     label = "HubSpot"
     auth_methods = declaration.AUTH_METHODS
     settings = declaration.SETTINGS
+    # The consent page documents no PKCE parameters; the client secret guards the exchange.
+    consent = client.CONSENT
     streams = declaration.STREAMS
     outbound = declaration.OUTBOUND
     has_webhook = True
@@ -23,27 +25,18 @@ class HubSpotConnector(Connector):
     rate_budget = (15, 5)
     not_applicable = {"null_cursor": "HubSpot itself stamps every record when it is made and changed"}
 
-    def default_mappings(self):
-        return declaration.read_data("mappings.json")
-
-    def default_value_maps(self):
-        return declaration.read_data("value_maps.json")
-
     # === CHECK === #
 
     def check(self, session):
-        try:
-            details = client.client_of(session).call("GET", "/account-info/v3/details")
-        except TransientError:
-            raise
-        except ConnectorError as error:
-            return [Check("login", "Login", False, str(error))]
-        found = [Check("login", "Login", True, f"Logged in to account {details.get('portalId') or 'unknown'} "
-                                               f"({details.get('accountType') or 'kind unknown'})")]
-        found += self._check_settings(session.settings, str(details.get("portalId") or ""))
-        found += [self._check_right(stream.code, stream.label, lambda stream=stream: self._probe(session, stream))
+        account = client.client_of(session)
+        login = check_login(lambda: f"Logged in to account {account.portal or 'unknown'} "
+                                    f"({account.details.get('accountType') or 'kind unknown'})")
+        if not login.ok:
+            return [login]
+        found = [login, *self._check_settings(session.settings, account.portal)]
+        found += [check_right(stream.code, stream.label, lambda stream=stream: self._probe(session, stream))
                   for stream in self.streams]
-        return found + [self._check_right(item.code, item.label, lambda item=item: self._lacking(session, item))
+        return found + [check_right(item.code, item.label, lambda item=item: self._lacking(session, item))
                         for item in self.outbound]
 
     @staticmethod
@@ -60,14 +53,6 @@ class HubSpotConnector(Connector):
         except (ZoneInfoNotFoundError, ValueError):
             yield Check("time_zone", "Time zone", False,
                         f"There is no time zone {settings['time_zone']}; write it like Europe/Berlin", ("deal",))
-
-    @staticmethod
-    def _check_right(code, label, look):
-        """Return the line of one stream or write-back; a missing right blocks that one only."""
-        try:
-            return Check(code, label, True, look())
-        except (MissingScopeError, DataError) as error:
-            return Check(code, label, False, str(error), (code,))
 
     def _probe(self, session, stream):
         if stream.code == "owner":
@@ -96,17 +81,10 @@ class HubSpotConnector(Connector):
             return reader.owners_by_ids(session, external_ids)
         return reader.Reader(session, stream).by_ids(external_ids)
 
-    # === WEBHOOK, WRITING, CONSENT === #
+    # === WEBHOOK, WRITING === #
 
     def verify_webhook(self, secrets, settings, request, now):
         return webhook.read(secrets, settings, request, now)
 
     def push(self, session, outbound, items):
         return writer.push(session, outbound, items)
-
-    def authorize_url(self, settings, credentials, redirect_uri, state, code_challenge):
-        # The consent page documents no PKCE parameters; the client secret guards the exchange.
-        return client.authorize_url(settings, credentials, redirect_uri, state)
-
-    def exchange_code(self, session, code, redirect_uri, code_verifier):
-        return client.exchange_code(session, code, redirect_uri)

@@ -15,9 +15,9 @@ from dataclasses import replace
 from datetime import datetime, time, timedelta, timezone
 from decimal import Decimal, DecimalException
 
-from ..base import DELETE, MERGE, Page, RawRecord
-from ..cursor import Keyset, format_instant, parse_instant
-from ..errors import NotFoundError, PoisonError, TransientError
+from ..base import MERGE, Page, RawRecord
+from ..cursor import Keyset, format_instant, page_size, parse_instant
+from ..errors import PoisonError, TransientError
 from .client import client_of, next_page, rows_of
 from .declaration import CRM, KINDS, MERGED
 
@@ -103,7 +103,7 @@ class Reader:
         if not state.get("todo"):
             self._start(state, options)
         phase = state["todo"][0]
-        limit = max(1, int(options.get("page_size") or _LIST_ROWS))
+        limit = page_size(options, _SEARCH_ROWS)
         records, done = getattr(self, f"_{phase}")(state, limit)
         if done:
             state["todo"] = state["todo"][1:]
@@ -155,7 +155,7 @@ class Reader:
         stamp are left to the next query, because more of them may follow. Else one stamp is read by ascending ids.
         """
         tied = bool(keyset.after_id)
-        rows, more = self._search(kind, keyset, min(limit, _SEARCH_ROWS))
+        rows, more = self._search(kind, keyset, limit)
         stamps = {row["id"]: _changed_at(kind, row) for row in rows}
         if (keyset.at and any(stamp < keyset.at for stamp in stamps.values())) or (
                 tied and any(int(row["id"]) <= int(keyset.after_id) for row in rows)):
@@ -279,16 +279,13 @@ class Reader:
                 moment = (gone_at or {}).get(row_id)
                 version = version_of(moment) or format_instant(self.client.now(self.kind.path))
                 others.append(self._merge(row_id, str(row["id"]), version) if row else
-                              RawRecord(self.stream.object_type, row_id, version, {}, DELETE))
+                              RawRecord.gone(self.stream.object_type, row_id, version))
         return self._records(rows) + others
 
     def _one(self, row_id, names):
-        try:
-            row = self.client.call("GET", f"{CRM}/objects/{self.kind.path}/{row_id}",
-                                   params={"properties": ",".join(names)})
-        except NotFoundError:
-            return None
-        return rows_of({"results": [row]}, "id", "properties")[0]
+        row, _response = self.client.find(f"{CRM}/objects/{self.kind.path}/{row_id}",
+                                          params={"properties": ",".join(names)})
+        return row and rows_of({"results": [row]}, "id", "properties")[0]
 
 
 # === OWNERS === #
@@ -296,7 +293,7 @@ class Reader:
 def _owner_page(client, archived, after, limit):
     """Return ``(rows, cursor of the next page)`` of the list of owners."""
     answer = client.call("GET", f"{CRM}/owners", params={
-        "limit": min(limit, _LIST_ROWS), "archived": str(archived).lower(), **({"after": after} if after else {})})
+        "limit": limit, "archived": str(archived).lower(), **({"after": after} if after else {})})
     following = next_page(answer)
     if following and following == after:
         raise TransientError("HubSpot repeats a page of owners", "repeated_page")
@@ -310,7 +307,7 @@ def _owner_record(row):
 def owner_page(session, cursor, options):
     """Return one page of all owners, the active ones first; HubSpot cannot be asked for changed ones."""
     archived, after = bool(cursor.get("archived")), cursor.get("after") or ""
-    rows, after = _owner_page(client_of(session), archived, after, max(1, int(options.get("page_size") or _LIST_ROWS)))
+    rows, after = _owner_page(client_of(session), archived, after, page_size(options, _LIST_ROWS))
     more = bool(after) or not archived
     state = {"archived": archived or not after, "after": after} if more else {}
     return Page([_owner_record(row) for row in rows], state, more)
@@ -325,4 +322,4 @@ def owners_by_ids(session, ids):
             rows, after = _owner_page(client, archived, after, _LIST_ROWS)
             found.update({str(row["id"]): _owner_record(row) for row in rows if str(row["id"]) not in found})
     now = format_instant(client.now(KINDS["contact"].path)) if set(ids) - set(found) else ""
-    return [found.get(row_id) or RawRecord("Owner", row_id, now, {}, DELETE) for row_id in dict.fromkeys(ids)]
+    return [found.get(row_id) or RawRecord.gone("Owner", row_id, now) for row_id in dict.fromkeys(ids)]

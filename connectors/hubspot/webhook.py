@@ -1,8 +1,6 @@
 """Webhooks: signature version 3, and events that only say which record to read again."""
 
-import base64
 import hashlib
-import hmac
 import json
 import re
 from datetime import datetime, timezone
@@ -11,21 +9,23 @@ from urllib.parse import unquote
 from .. import jsontext
 from ..base import HINT, MERGE, RawRecord, WebhookDelivery
 from ..cursor import format_instant
-from ..errors import PoisonError, SignatureError, StaleSignatureError
+from ..errors import PoisonError, SignatureError
+from ..signatures import base64_digest, check_age, check_signature, secrets_of
 from .declaration import STREAMS, TYPE_IDS
 
-#: Milliseconds that a signature is good for, into the past and into the future.
-TOLERANCE = 300_000
 #: The codes that HubSpot decodes in the address before it signs; all others stay as they were called.
 _DECODED = re.compile(r"%(?:3A|2F|3F|40|21|24|27|28|29|2A|2C|3B)", re.IGNORECASE)
 _OBJECT_TYPES = {stream.code: stream.object_type for stream in STREAMS if stream.webhook}
 
 
+def _message(method, url, body, timestamp):
+    address = _DECODED.sub(lambda match: unquote(match[0]), url)
+    return method.upper().encode() + address.encode() + body + timestamp.encode()
+
+
 def sign(secret, method, url, body, timestamp):
     """Return the signature (base64) of a request. :param body: bytes; :param timestamp: milliseconds, as text"""
-    address = _DECODED.sub(lambda match: unquote(match[0]), url)
-    text = method.upper().encode() + address.encode() + body + timestamp.encode()
-    return base64.b64encode(hmac.new(secret.encode(), text, hashlib.sha256).digest()).decode()
+    return base64_digest(secret, _message(method, url, body, timestamp))
 
 
 def _verify(secrets, request, now):
@@ -33,13 +33,9 @@ def _verify(secrets, request, now):
     timestamp = request.headers.get("X-HubSpot-Request-Timestamp") or ""
     if not given or not re.fullmatch(r"[0-9]{1,15}", timestamp):
         raise SignatureError("The delivery carries no signature of version 3", "signature")
-    keys = [values["webhook_secret"] for values in secrets if values.get("webhook_secret")]
-    found = [hmac.compare_digest(sign(key, request.method, request.url, request.body, timestamp).encode(),
-                                 given.encode(errors="replace")) for key in keys]
-    if not any(found):
-        raise SignatureError("The signature does not match", "signature")
-    if abs(now.timestamp() * 1000 - int(timestamp)) > TOLERANCE:
-        raise StaleSignatureError("The delivery was signed too long ago", "stale")
+    check_signature(secrets_of(secrets, "webhook_secret"),
+                    _message(request.method, request.url, request.body, timestamp), [given], base64_digest)
+    check_age(int(timestamp) / 1000, now)
 
 
 def read(secrets, settings, request, now):

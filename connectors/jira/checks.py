@@ -1,8 +1,10 @@
 """The connection test: both logins, one look at each object, and what a Tempo administrator has to allow or make."""
 
 from datetime import timedelta
+from functools import partial
 
 from ..base import Check
+from ..checks import check_right
 from ..errors import ConnectionRefusedByVendor, DataError, MissingScopeError
 from .errors import TEMPO
 from .worklogs import tempo_instant
@@ -11,7 +13,7 @@ _FIRST = {"offset": 0, "limit": 1}
 
 
 def _users(client):
-    client.jira("GET", "/users/search", params={"startAt": 0, "maxResults": 1})
+    client.jira("GET", "/users/search", kind=list, params={"startAt": 0, "maxResults": 1})
 
 
 def _customers(client):
@@ -53,17 +55,17 @@ def check(client):
 
     :raise TransientError: no answer; that says nothing about rights
     """
-    found = []
-    for code, label, probe in _PROBES:
-        try:
-            probe(client)
-            found.append(Check(code, label, True, "Can be read"))
-        except (MissingScopeError, DataError) as error:
-            found.append(Check(code, label, False, str(error), (code,)))
-        except ConnectionRefusedByVendor as error:
-            return [Check("login", "Login", False, str(error))]
-    return [Check("login", "Login", True, "Jira and Tempo accept the login"), *found, _check_deletions(client),
-            check_attribute(client)]
+    try:
+        found = [check_right(code, label, partial(_look, probe, client)) for code, label, probe in _PROBES]
+        found += [_check_deletions(client), check_attribute(client)]
+    except ConnectionRefusedByVendor as error:
+        return [Check("login", "Login", False, str(error))]
+    return [Check("login", "Login", True, "Jira and Tempo accept the login"), *found]
+
+
+def _look(probe, client):
+    probe(client)
+    return "Can be read"
 
 
 def _check_deletions(client):

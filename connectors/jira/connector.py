@@ -1,8 +1,6 @@
 """The connector: ties login, reading, writing and the connection test to the connector contract."""
 
-import json
 from decimal import Decimal
-from pathlib import Path
 
 from ..base import Connector, Part, WebhookReply
 from ..errors import DataError
@@ -11,7 +9,6 @@ from .client import client_of
 from .reader import Reader
 from .worklogs import WorklogReader
 
-_FOLDER = Path(__file__).parent
 _HOUR, _HOURS_PLACES = Decimal(3600), Decimal("0.0001")
 
 
@@ -26,15 +23,13 @@ class JiraConnector(Connector):
     label = "Jira Cloud and Tempo"
     auth_methods = declaration.AUTH_METHODS
     settings = declaration.SETTINGS
+    consent = auth.CONSENT
     streams = declaration.STREAMS
     outbound = declaration.OUTBOUND
     has_webhook = True
     webhook_secrets = declaration.WEBHOOK_SECRETS
     rate_budget = (50, 10)
     not_applicable = declaration.NOT_APPLICABLE
-
-    def default_mappings(self):
-        return json.loads((_FOLDER / "mappings.json").read_text(encoding="utf-8"))
 
     # === READING === #
 
@@ -90,11 +85,3 @@ class JiraConnector(Connector):
     def set_up(self, session):
         """Look for the work attribute; only a person can make it, with the permissions of a Tempo administrator."""
         return [checks.check_attribute(client_of(session))]
-
-    # === CONSENT === #
-
-    def authorize_url(self, settings, credentials, redirect_uri, state, code_challenge):
-        return auth.authorize_url(settings, credentials, redirect_uri, state)
-
-    def exchange_code(self, session, code, redirect_uri, code_verifier):
-        return auth.exchange_code(session, code, redirect_uri)

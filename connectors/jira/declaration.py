@@ -1,6 +1,7 @@
 """What the connector offers: logins, settings, streams, the write-back, and what cannot happen here."""
 
 from ..base import AuthMethod, CredentialField, OutboundSpec, SettingField, StreamSpec
+from ..oauth import app_fields
 
 API_TOKEN, OAUTH = "api_token", "oauth"
 USER, CUSTOMER, PROJECT, ISSUE, WORKLOG = "User", "Customer", "Project", "Issue", "Worklog"
@@ -15,10 +16,7 @@ AUTH_METHODS = (
         _TEMPO_TOKEN,
     )),
     AuthMethod(OAUTH, "Consent of a Jira user (OAuth 2.0)", (
-        CredentialField("client_id", "Client ID", help="Of the OAuth 2.0 app in the Atlassian developer console"),
-        CredentialField("client_secret", "Client secret", secret=True),
-        CredentialField("refresh_token", "Refresh token", secret=True, required=False,
-                        help="Filled by the consent; Atlassian replaces it at each use"),
+        *app_fields("Of the OAuth 2.0 app in the Atlassian developer console"),
         _TEMPO_TOKEN,
     ), interactive=True),
 )

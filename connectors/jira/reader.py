@@ -8,8 +8,8 @@ the overlap. A stored cursor holds ``next`` while a list is under way: a positio
 import math
 from datetime import timedelta
 
-from ..base import DELETE, Page, RawRecord
-from ..cursor import format_instant, parse_instant
+from ..base import Page, RawRecord
+from ..cursor import format_instant, page_size, parse_instant
 from ..errors import DataError
 from .client import client_of
 from .declaration import CUSTOMER, ISSUE, PROJECT, USER
@@ -29,11 +29,6 @@ def backed_off(moment_text, options):
     """Return the moment (aware datetime) from which a run reads, given where the last one began."""
     seconds = max(options.get("overlap_seconds", 600), MIN_OVERLAP_SECONDS)
     return parse_instant(moment_text) - timedelta(seconds=seconds)
-
-
-def page_size(options, limit):
-    """Return how many rows to ask for, at most ``limit``."""
-    return min(max(int(options.get("page_size") or limit), 1), limit)
 
 
 def issues_by_id(client, ids, fields):
@@ -85,14 +80,15 @@ class Reader:
                 rows += [row for row in found if self._id(stream.code, row) in ids]
         records = self._records(stream.code, rows)
         known = {record.external_id for record in records}
-        return records + [RawRecord(stream.object_type, external_id, "", {}, DELETE)
+        return records + [RawRecord.gone(stream.object_type, external_id)
                           for external_id in dict.fromkeys(ids) if external_id not in known]
 
     # === LISTS === #
 
     def _users(self, start, options):
         """Return ``(people, where the next page starts or None)``; apps and customers of a help desk are left out."""
-        rows = self.client.jira("GET", "/users/search", params={"startAt": start, "maxResults": _USERS_PER_CALL})
+        rows = self.client.jira("GET", "/users/search", kind=list,
+                                params={"startAt": start, "maxResults": _USERS_PER_CALL})
         people = [row for row in rows if row.get("accountType", "atlassian") == "atlassian"]
         # A page may be shorter than asked for although more users follow: only an empty one is the end.
         return people, start + len(rows) if rows else None

@@ -6,22 +6,16 @@ which Tempo's cannot be told; they say nothing here, Tempo's events do.
 """
 
 import hashlib
-import hmac
 
 from .. import jsontext
 from ..base import HINT, RawRecord, WebhookDelivery
 from ..errors import PoisonError, SignatureError
+from ..signatures import check_signature, secrets_of
 from .declaration import ISSUE, PROJECT, USER, WORKLOG
 
 #: ``{beginning of Jira's event: (stream, object type, key in the body, key of the id)}``
 _JIRA_EVENTS = {"jira:issue_": ("issue", ISSUE, "issue", "id"), "project_": ("project", PROJECT, "project", "id"),
                 "user_": ("user", USER, "user", "accountId")}
-
-
-def _matches(message, signature, secrets, code):
-    keys = [key for item in secrets for key in (item.get(code) or "").split()]
-    return any(hmac.compare_digest(hmac.new(key.encode(), message, hashlib.sha256).hexdigest().encode(),
-                                   signature.strip().lower().encode()) for key in keys)
 
 
 def verify(secrets, request):
@@ -35,8 +29,7 @@ def verify(secrets, request):
         message, code, read = request.body, "jira_webhook_secret", _jira
         if name.strip().lower() != "sha256":
             raise SignatureError("The request carries no signature of Tempo or Jira", "unsigned")
-    if not _matches(message, signature, secrets, code):
-        raise SignatureError("The signature matches no secret of the connection", "signature")
+    check_signature(secrets_of(secrets, code), message, [signature.strip().lower()])
     try:
         body = jsontext.loads(request.body)
         delivery_id, found = read(body, headers)

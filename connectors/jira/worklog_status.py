@@ -56,7 +56,7 @@ def _write(client, item):
     body |= {"authorAccountId": worklog["author"]["accountId"],
              "attributes": values + ([{"key": key, "value": wanted}] if wanted else [])}
     try:
-        written = client.tempo("PUT", path, write=True, json=body)
+        written = client.tempo("PUT", path, json=body)
     except NotFoundError:
         raise
     except DataError as error:

@@ -17,13 +17,13 @@ of the last complete run, "deleted_at": end of the audit log read}`` and, during
 from datetime import timedelta
 from urllib.parse import quote
 
-from ..base import DELETE, Page, RawRecord
-from ..cursor import format_instant, parse_instant
+from ..base import Page, RawRecord
+from ..cursor import format_instant, page_size, parse_instant
 from ..errors import MissingScopeError, NotFoundError
 from .client import client_of
 from .declaration import WORKLOG
 from .errors import TEMPO
-from .reader import backed_off, issues_by_id, page_size
+from .reader import backed_off, issues_by_id
 
 _FOLLOWING = {"worklogs": "approvals", "approvals": "deletions"}
 #: Each entry of these logs costs calls of its own.
@@ -162,7 +162,7 @@ class WorklogReader:
                     raise NotFoundError("Tempo's ids are numbers")
                 rows.append(self.client.tempo("GET", f"/4/worklogs/{external_id}"))
             except NotFoundError:
-                gone.append(RawRecord(WORKLOG, external_id, (deleted or {}).get(external_id, ""), {}, DELETE))
+                gone.append(RawRecord.gone(WORKLOG, external_id, (deleted or {}).get(external_id, "")))
         return self._records(rows) + gone
 
     def _records(self, rows, changed=None):

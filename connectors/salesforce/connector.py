@@ -19,12 +19,6 @@ class SalesforceConnector(Connector):
     rate_budget = (25, 1)
     not_applicable = declaration.NOT_APPLICABLE
 
-    def default_mappings(self):
-        return declaration.read_data(__file__, "mappings.json")
-
-    def default_value_maps(self):
-        return declaration.read_data(__file__, "value_maps.json")
-
     def check(self, session):
         return checks.check(session, self.streams, OBJECTS, self.outbound)
 

@@ -1,8 +1,5 @@
 """What the Salesforce connector offers: logins, settings, streams and write-backs."""
 
-import json
-from pathlib import Path
-
 from ..base import AuthMethod, CredentialField, OutboundSpec, SettingField, StreamSpec
 
 DEFAULT_LOGIN_URL = "https://login.salesforce.com"
@@ -57,11 +54,6 @@ OUTBOUND = (
     OutboundSpec("opportunity_billing_status", "Invoice status on opportunities", "billing_status",
                  ("Opportunity",), batch_size=200),
 )
-
-
-def read_data(anchor, name):
-    """Return the JSON file ``name`` that lies beside module file ``anchor``."""
-    return json.loads(Path(anchor).with_name(name).read_text(encoding="utf-8"))
 
 _UNSIGNED = ("Outbound Messages are not signed. The organization must be the connection's, and what they say is only a "
              "hint: the record is read again")

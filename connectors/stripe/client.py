@@ -2,22 +2,16 @@
 
 import re
 import time
-from datetime import datetime, timezone
 
 from ..cursor import format_instant
-from ..errors import (
-    ConnectionRefusedByVendor,
-    DataError,
-    MissingScopeError,
-    NotFoundError,
-    PoisonError,
-    TransientError,
-)
-from ..transport import OUTAGE_STATUSES, redact
+from ..errors import ConnectionRefusedByVendor, DataError, MissingScopeError, NotFoundError, PoisonError, TransientError
+from ..refusals import body_of, kind_of, refusal
+from ..rest import RestClient
+from ..transport import clock_of, redact
+from .declaration import SETTINGS
 
 #: Shapes are read in this version whatever the account's or a webhook endpoint's default is.
 API_VERSION = "2026-06-24.dahlia"
-DEFAULT_URL = "https://api.stripe.com"
 #: Stripe's largest page.
 MAX_PAGE = 100
 
@@ -59,79 +53,59 @@ def flat(values, prefix=""):
     return fields
 
 
-def _error_of(response):
-    try:
-        body = response.json()
-    except (PoisonError, TransientError):
-        return {}  # a proxy's page: the status has to do
-    error = body.get("error") if isinstance(body, dict) else None
-    return error if isinstance(error, dict) else {"message": error} if isinstance(error, str) else {}
+_LIMITS = ("rate_limit", "lock_timeout")
+#: What Stripe's codes mean, and statuses where it differs from others: any 404 but ``resource_missing`` is a wrong
+#: address, and says nothing of the object.
+_KINDS = {"resource_missing": NotFoundError, 404: DataError, 423: DataError,
+          **dict.fromkeys((*_LIMITS, 409, 424), TransientError)}
+_TEXTS = {
+    ConnectionRefusedByVendor: "Stripe does not accept the key: it is wrong, expired or was rolled",
+    MissingScopeError: "The key lacks a permission: {}",
+    TransientError: "Stripe asks to try again later: {}",
+    NotFoundError: "Stripe does not know it: {}",
+    DataError: "Stripe refuses: {}",
+}
 
 
 def classify(response):
     """Return the error that an unsuccessful answer means."""
-    error, status, method = _error_of(response), response.status, response.method
+    status, error = response.status, body_of(response).get("error") or {}
+    error = error if isinstance(error, dict) else {"message": str(error)}
     code = str(error.get("code") or error.get("type") or f"http_{status}")
     words = _ANY_KEY.sub("***", redact(error.get("message") or f"status {status}"))
-    told = {"true": True, "false": False}.get(response.headers.get("Stripe-Should-Retry", "").lower())
-    later = TransientError(f"Stripe asks to try again later: {words}", code, response.retry_after,
-                           maybe_done=method != "GET" and status >= 500)
-    if status == 401:
-        return ConnectionRefusedByVendor("Stripe does not accept the key: it is wrong, expired or was rolled", code)
-    if status == 403 or (status == 400 and "permission" in words.lower()):
-        return MissingScopeError(f"The key lacks a permission: {words}", code, _RIGHT.findall(words))
-    if status == 429 or code in ("rate_limit", "lock_timeout"):
-        return later
-    if told is not False and (told or status in (409, 424) or status in OUTAGE_STATUSES):
-        return later
-    if code == "resource_missing":  # any other 404 is a wrong address, and says nothing of the object
-        return NotFoundError(f"Stripe does not know it: {words}", code)
-    return DataError(f"Stripe refuses: {words}", code)
+    kind, told = kind_of(status, code, _KINDS), response.headers.get("Stripe-Should-Retry", "").lower()
+    if status == 400 and "permission" in words.lower():
+        kind = MissingScopeError
+    elif told == "true" and status not in (401, 403):
+        kind = TransientError
+    elif told == "false" and kind is TransientError and status != 429 and code not in _LIMITS:
+        kind = DataError
+    return refusal(status, _TEXTS[kind].format(words), code, {code: kind}, retry_after=response.retry_after,
+                   maybe_done=response.maybe_done, missing=_RIGHT.findall(words))
 
 
-class Client:
+class Client(RestClient):
     """Calls for one :class:`~connectors.base.Session`. ``live``: the key's mode."""
 
+    vendor = "Stripe"
+    settings = SETTINGS
+
     def __init__(self, session):
-        self._session = session
+        super().__init__(session)
         self._key, self.live = key_of(session.credentials)
-        self._url = (session.settings.get("base_url") or DEFAULT_URL).rstrip("/")
 
-    def _send(self, method, path, values, idempotency_key=""):
-        fields = flat(values or {})
-        headers = {"Authorization": f"Bearer {self._key}", "Stripe-Version": API_VERSION}
-        if idempotency_key:
-            headers["Idempotency-Key"] = idempotency_key
-        return self._session.transport.request(
-            method, self._url + path, headers=headers, params=fields if method == "GET" else None,
-            data=fields if method == "POST" else None)
+    def authorization(self):
+        return f"Bearer {self._key}"
 
-    def get(self, path, values=None):
-        """Return the successful Response of a read; ``values`` are nested parameters.
+    def headers(self):
+        return {**super().headers(), "Stripe-Version": API_VERSION}
 
-        :raise ConnectorError: see :func:`classify`
-        """
-        response = self._send("GET", path, values)
-        if not response.ok:
-            raise classify(response)
-        return response
-
-    def find(self, path, values=None):
-        """Return ``(object, version)``; the object is None when Stripe does not know it."""
-        response = self._send("GET", path, values)
-        if response.ok:
-            return response.json(), version_at(response)
-        error = classify(response)
-        if isinstance(error, NotFoundError):
-            return None, version_at(response)
-        raise error
+    def failure(self, response):
+        return classify(response)
 
     def post(self, path, values, idempotency_key):
         """Return the object that a write made or changed; with the same key it happens once."""
-        response = self._send("POST", path, values, idempotency_key)
-        if not response.ok:
-            raise classify(response)
-        return response.json()
+        return self.call("POST", path, data=flat(values), headers={"Idempotency-Key": idempotency_key})
 
     def page(self, path, values, after="", limit=MAX_PAGE):
         """Return ``(rows, has_more, Response)`` of a list, newest first.
@@ -139,9 +113,9 @@ class Client:
         :param after: id of the last row of the page before
         :raise PoisonError: not a list, or the page before once more
         """
-        response = self.get(path, {**values, "limit": max(1, min(limit, MAX_PAGE)), "starting_after": after or None})
-        body = response.json()
-        if not isinstance(body, dict) or not isinstance(body.get("data"), list):
+        body, response = self.read(path, params=flat({
+            **values, "limit": max(1, min(limit, MAX_PAGE)), "starting_after": after or None}))
+        if not isinstance(body.get("data"), list):
             raise PoisonError("The answer is not a list", "not_a_list")
         rows, more = body["data"], bool(body.get("has_more"))
         if more and (not rows or rows[-1]["id"] == after):
@@ -155,11 +129,6 @@ class Client:
             rows, more, _response = self.page(path, values, after)
             yield from rows
             after = rows[-1]["id"] if rows else ""
-
-
-def clock_of(response):
-    """Return Stripe's clock (aware datetime) at an answer."""
-    return response.date or datetime.now(timezone.utc)
 
 
 def version_at(response):

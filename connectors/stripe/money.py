@@ -5,13 +5,12 @@ number has, and of what it must be a multiple (the last of three decimals is 0; 
 still written with two).
 """
 
-import json
 from decimal import Decimal, InvalidOperation
-from pathlib import Path
 
+from .. import datafile
 from ..errors import DataError
 
-_CURRENCIES = json.loads(Path(__file__).with_name("currencies.json").read_text(encoding="utf-8"))
+_CURRENCIES = datafile.read(__file__, "currencies.json")
 
 
 def from_minor(amount, currency):

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from urllib.parse import quote
 
-from ..base import DELETE, Page, RawRecord
+from ..base import Page, RawRecord
 from ..cursor import format_instant, parse_instant
 from ..errors import NotFoundError
+from ..transport import clock_of
 from . import objects
-from .client import Client, clock_of, version_at
+from .client import Client, flat, version_at
 
 _logger = logging.getLogger(__name__)
 
@@ -151,15 +152,16 @@ class Reader:
     def _read(self, external_id):
         prefix, name = external_id.partition("_")[0], quote(external_id, safe="")
         if prefix == "pi" and self.feed.prefixes:
-            intent, version = self.client.find(f"/v1/payment_intents/{name}")
+            intent, response = self.client.find(f"/v1/payment_intents/{name}")
             if intent is None:
-                return [self._gone(external_id, version)]
+                return [self._gone(external_id, version_at(response))]
             charge = objects.id_of(intent.get("latest_charge"))
             return self._read(charge) if charge else []
         source = self.feed.prefixes.get(prefix) if self.feed.prefixes else self.feed.sources[0]
         if source is None:
             return [self._gone(external_id, "")]  # no id of Stripe's: no need to ask
-        row, version = self.client.find(f"{source.path}/{name}", {"expand": source.expand})
+        row, response = self.client.find(f"{source.path}/{name}", params=flat({"expand": source.expand}))
+        version = version_at(response)
         return [self._gone(external_id, version)] if row is None else self._record(source, row, version)
 
     def _record(self, source, row, version):
@@ -177,7 +179,7 @@ class Reader:
         return list(self.client.all("/v1/balance_transactions", {"payout": payout["id"]}))
 
     def _gone(self, external_id, version):
-        return RawRecord(self.stream.object_type, external_id, version, {}, DELETE)
+        return RawRecord.gone(self.stream.object_type, external_id, version)
 
     def _is_ours(self, row):
         if row.get("livemode", self.client.live) == self.client.live:

@@ -3,16 +3,11 @@
 Endpoints have a version of their own and order is not kept, so that only the id of what an event tells of is used.
 """
 
-import hashlib
-import hmac
-
 from .. import jsontext
 from ..base import HINT, RawRecord, WebhookDelivery
-from ..errors import PoisonError, SignatureError, StaleSignatureError
+from ..errors import PoisonError, SignatureError
+from ..signatures import check_age, check_signature, secrets_of
 from .reader import named_by
-
-#: Seconds that a signature may be old, or ahead of our clock.
-TOLERANCE_SECONDS = 300
 
 
 def _check_signature(secrets, header, body, now):
@@ -21,13 +16,8 @@ def _check_signature(secrets, header, body, now):
     signatures = [value.strip() for name, _equals, value in pairs if name.strip() == "v1"]
     if len(times) != 1 or not (times[0].isascii() and times[0].isdigit()) or len(times[0]) > 12 or not signatures:
         raise SignatureError("The delivery carries no Stripe signature", "signature_header")
-    expected = [hmac.new(secret.encode(), times[0].encode() + b"." + body, hashlib.sha256).hexdigest().encode()
-                for secret in secrets]
-    matches = [hmac.compare_digest(ours, theirs.encode()) for ours in expected for theirs in signatures]
-    if not any(matches):
-        raise SignatureError("The signature does not belong to this delivery", "signature")
-    if abs(now.timestamp() - int(times[0])) > TOLERANCE_SECONDS:
-        raise StaleSignatureError("The delivery was signed too long ago, or in the future", "signature_time")
+    check_signature(secrets, times[0].encode() + b"." + body, signatures)
+    check_age(int(times[0]), now)
 
 
 def verify(secrets, request, now, streams):
@@ -37,8 +27,8 @@ def verify(secrets, request, now, streams):
     :param streams: the connector's streams
     :raise SignatureError: not signed by one of the secrets; :raise PoisonError: signed, but not an event
     """
-    known = [value for secret in secrets if (value := (secret.get("webhook_secret") or "").strip())]
-    _check_signature(known, request.headers.get("Stripe-Signature") or "", request.body, now)
+    _check_signature(secrets_of(secrets, "webhook_secret"), request.headers.get("Stripe-Signature") or "",
+                     request.body, now)
     try:
         event = jsontext.loads(request.body)
     except ValueError as error:

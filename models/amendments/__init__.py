@@ -3,6 +3,7 @@ from . import contract
 from . import amendment
 from . import amendment_change
 from . import amendment_sign
+from . import agreement
 from . import amendment_rates
 from . import amendment_terms
 from . import amendment_apply

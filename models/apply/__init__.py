@@ -2,6 +2,7 @@ from . import turn
 from . import total
 from . import role
 from . import assignment
+from . import cost_rate
 from . import contract_terms
 from . import timesheet
 from . import project_subjects
@@ -14,9 +15,16 @@ from . import user
 from . import resource
 from . import deal
 from . import contract
+from . import contract_start
+from . import contract_hand_over
+from . import agreement
+from . import agreement_find
+from . import agreement_apply
 from . import project
 from . import task
 from . import assignment_apply
+from . import rate
+from . import cost
 from . import milestone
 from . import duplicate
 from . import time

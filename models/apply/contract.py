@@ -5,6 +5,7 @@ from odoo import models
 from odoo.fields import Command
 
 from ..sync.psa_apply import PsaApplyError
+from .contract_start import Start
 from .deal import line_method
 from .project_code import code_of, projects_by_code
 from .tools import currencies_by_code
@@ -25,7 +26,9 @@ _PRODUCTS = {
 
 
 class PsaApplyContract(models.AbstractModel):
-    """Makes the contract of a complete deal: confirmed order, project with analytic account, tasks, rates and fees."""
+    """Makes the contract of a complete deal and starts it: confirmed order, project with analytic account, tasks, rates
+    and fees. A deal that needs a signature becomes a quotation, which starts when it is confirmed.
+    """
 
     _name = "psa.apply.contract"
     _description = "Make Contracts of Won Deals"
@@ -41,21 +44,39 @@ class PsaApplyContract(models.AbstractModel):
             return {}
         pricelists = self._pricelists(items)
         products = self._products(items)
+        self.env["psa.agreement"]._take_turn([item for item in items if item.values["needs_signature"]])
         orders = self.env["sale.order"].create([
             {**self._order_values(item, pricelists, products), "psa_source_terms": source_terms[item]}
             for item in items
         ])
         order_by_item = dict(zip(items, orders, strict=True))
         self._check_totals(order_by_item)
-        orders.with_context(disable_project_task_generation=True).action_confirm()
-        for item, order in order_by_item.items():
-            # Confirming stamps the present; the contract is as old as the deal. Noon: the same day in most zones.
-            order.date_order = datetime.combine(item.values["closed_on"], time(12))
-        projects = self._make_projects(order_by_item)
-        self._make_tasks(order_by_item, projects)
-        self._make_rates(order_by_item)
-        self._make_fees(order_by_item, projects)
+        starts = {Start.of_deal(item, order): order for item, order in order_by_item.items()}
+        for start, order in starts.items():
+            if start.values["needs_signature"]:
+                order.write({"state": "sent", "psa_start": start.stored()})
+        self._start({start: order for start, order in starts.items() if not start.values["needs_signature"]})
+        self.env["psa.agreement"]._release_unknown(
+            orders.company_id.union(*(item.connection.company_id for item in items)))
         return order_by_item
+
+    def _start(self, order_by_start):
+        """Confirm contracts and make what work on them needs; all at once, in the caller's transaction.
+
+        :param order_by_start: ``{Start: sale.order}``
+        """
+        if not order_by_start:
+            return
+        orders = self.env["sale.order"].union(*order_by_start.values())
+        orders.with_context(disable_project_task_generation=True).action_confirm()
+        for start, order in order_by_start.items():
+            # Confirming stamps the present; the contract is as old as the deal. Noon: the same day in most zones.
+            order.date_order = datetime.combine(start.values["closed_on"], time(12))
+        projects = self._make_projects(order_by_start)
+        self._make_tasks(order_by_start, projects)
+        self._make_rates(order_by_start)
+        self._make_fees(order_by_start, projects)
+        self._hand_over(order_by_start, projects)
 
     # === ORDER === #
     def _order_values(self, item, pricelists, products):
@@ -161,12 +182,14 @@ class PsaApplyContract(models.AbstractModel):
 
     # === PROJECT === #
     def _make_projects(self, order_by_item):
-        """Return ``{item: project}``.
+        """Return ``{start: project}``.
 
-        A project that another system has brought already is known by its code; else plain ones are made in one create,
-        those from a template by Odoo's own copy of it.
+        A project that another system has brought already is known by its contract or its code; else plain ones are
+        made in one create, those from a template by Odoo's own copy of it.
         """
-        projects = self._projects_that_wait(order_by_item)
+        projects = self._known_projects(order_by_item)
+        projects.update(self._projects_that_wait(
+            {item: order for item, order in order_by_item.items() if item not in projects}))
         plain = [item for item in order_by_item
                  if item not in projects and isinstance(item.values["project_template"], str)]
         made = self.env["project.project"].create([self._project_values(item, order_by_item[item]) for item in plain])
@@ -180,7 +203,7 @@ class PsaApplyContract(models.AbstractModel):
         return projects
 
     def _projects_that_wait(self, order_by_item):
-        """Return ``{item: project}`` of the deals whose project is there without a contract, and give it the contract.
+        """Return ``{start: project}`` of the deals whose project is there without a contract, and give it the contract.
 
         :raise PsaApplyError: the code is that of another contract's project
         """
@@ -197,7 +220,7 @@ class PsaApplyContract(models.AbstractModel):
                     "its own at the source.",
                     deal=item.values["name"], code=key[1],
                     other=project.psa_contract_id.display_name if project else rival.values["name"],
-                ), cause="incomplete_terms", item=item)
+                ), cause="incomplete_terms", item=item.item)
             if project:
                 values = self._project_values(item, order_by_item[item])
                 project.write({name: value for name, value in values.items() if name not in ("name", "user_id")})
@@ -217,7 +240,7 @@ class PsaApplyContract(models.AbstractModel):
             "reinvoiced_sale_order_id": order.id,
             "psa_contract_id": order.id,
             "psa_code": code_of(item.values["project_code"]),
-            "user_id": False,
+            "user_id": item.values["delivery_owner"].id,
         }
 
     def _main_line(self, order):
@@ -264,7 +287,7 @@ class PsaApplyContract(models.AbstractModel):
         """Tell billing the fixed fees: due on the line's service date, else on the day that the deal was won."""
         specs = []
         for item, order in order_by_item.items():
-            for line, source in zip(order.order_line.sorted("sequence"), item.values["lines"], strict=True):
+            for line in order.order_line.sorted("sequence"):
                 if line.psa_billing_method == "fixed_fee":
                     specs.append({
                         "source": line,
@@ -273,7 +296,7 @@ class PsaApplyContract(models.AbstractModel):
                         "project_id": projects[item].id,
                         "employee_id": False,
                         "role_id": False,
-                        "work_date": source["service_date"] or item.values["closed_on"],
+                        "work_date": item.values["service_dates"].get(line.id) or item.values["closed_on"],
                         "quantity": line.product_uom_qty,
                         "currency_id": order.currency_id.id,
                         "fixed_amount": line.price_subtotal,

@@ -7,3 +7,6 @@ class SaleOrder(models.Model):
     _inherit = "sale.order"
 
     psa_source_terms = fields.Json("Terms at the Source", copy=False)
+    psa_start = fields.Json(
+        "Start of the Contract", copy=False,
+        help="What is needed when the contract is confirmed. It is there while the contract waits for its signature.")

@@ -30,6 +30,8 @@ def line_method(values, line):
 class PsaApplyDeal(models.AbstractModel):
     """Won deals -> a confirmed contract (``sale.order``) with project, tasks, rates and fees: all or nothing, once.
 
+    A deal that needs a signature becomes a quotation with all its terms, confirmed when it is signed.
+
     A deal that lacks a commercial term is held with all that is missing in one sentence. A deal that changes after it
     became a contract updates what is harmless (name, order number, owner); other terms of money are held as
     ``contract_changed``: a contract changes through an amendment, never behind people's backs.
@@ -189,7 +191,15 @@ class PsaApplyDeal(models.AbstractModel):
             "lines": self.env._("its lines"),
         }
         changed = [label for name, label in labels.items() if before and before.get(name) != after[name]]
-        if not item.values["won"]:
+        if not item.values["won"] and order.state == "cancel":
+            return
+        if not item.values["won"] and order.psa_start:
+            text = self.env._(
+                "The deal “%(deal)s” is no longer won, but its contract %(contract)s still waits for its signature. "
+                "Cancel the contract in Odoo, or win the deal again.",
+                deal=item.values["name"], contract=order.name,
+            )
+        elif not item.values["won"]:
             text = self.env._(
                 "The deal “%(deal)s” is no longer won, but its contract %(contract)s is in force. "
                 "Cancel the contract in Odoo, or win the deal again.",
@@ -224,6 +234,7 @@ class PsaApplyDeal(models.AbstractModel):
         known = [item for item in items if item.record and item.ok]
         write_grouped((item.record, changed_values(item.record, self._harmless_values(item))) for item in known)
         for item in known:
+            self._follow_start(item)
             item.done(item.record)
 
     def _harmless_values(self, item):
@@ -236,6 +247,20 @@ class PsaApplyDeal(models.AbstractModel):
         if owner:
             values["user_id"] = owner.id
         return self._owned(item, values)
+
+    def _follow_start(self, item):
+        """While the contract waits for its signature, what its start needs follows the deal."""
+        order, owner = item.record, item.parents.get("delivery_owner")
+        if not order.psa_start:
+            return
+        start = {
+            **order.psa_start,
+            "name": item.values["name"],
+            "project_code": item.values["project_code"],
+            "delivery_owner": owner.id if owner else False,
+        }
+        if start != order.psa_start:
+            order.psa_start = start
 
     def _delete(self, items):
         """The source deleted the deal: a contract that exists stays in force until a person cancels it."""

@@ -24,30 +24,40 @@ class PsaApplyPayment(models.AbstractModel):
         for item in items:
             item.company = item.connection.company_id  # the provider's account is this company's
         currencies = self._currencies(items)
-        for item in items:
-            if self._is_booked(item):
-                self._check_unchanged(item, currencies)
-            elif self._is_new(item):
+        steps = {item: self._step(item) for item in items}
+        for item, step in steps.items():
+            if step == "new":
                 self._check_new(item, currencies)
-            elif not item.record:
+            elif step in ("follow", "won", "reverse"):
+                self._check_booked(item, step, currencies)
+            elif step == "none":
                 item.skip("out_of_scope")  # no money has moved; a newer version says when it has
         self._match([
             item for item in items
-            if item.ok and self._is_new(item) and (item.values["kind"] == "payment" or not item.parents.get("of"))
+            if item.ok and steps[item] == "new" and (item.values["kind"] == "payment" or not item.parents.get("of"))
         ])
+
+    def _step(self, item):
+        """Return what there is to do.
+
+        ``new`` to book, ``follow`` what is booked, ``won``: what is booked as a dispute has come back, ``reverse`` what
+        is booked, ``leave`` it as a person left it, ``none``.
+        """
+        source, payment = item.values, item.record
+        moved = bool(source["succeeded"] and not source["failed"] and source["amount"])
+        if payment and payment._psa_is_booked():
+            if source["failed"]:
+                return "reverse"
+            if moved and (payment.psa_kind, source["kind"]) == ("dispute", "dispute_won"):
+                return "won"
+            return "follow" if moved else "leave"
+        if moved and not self._was_deleted(item) and (not payment or payment.state == "rejected"):
+            return "new"
+        return "leave" if payment else "none"
 
     def _currencies(self, items):
         return currencies_by_code(self.env, {
             code for item in items for code in (item.values["currency"], item.values["settlement_currency"])})
-
-    def _is_booked(self, item):
-        return bool(item.record) and item.record._psa_is_booked()
-
-    def _is_new(self, item):
-        """Money has moved that is not in the books. A payment that a person took out of them stays out."""
-        source = item.values
-        moved = source["succeeded"] and not source["failed"] and source["amount"]
-        return bool(moved) and not self._was_deleted(item) and (not item.record or item.record.state == "rejected")
 
     def _check_new(self, item, currencies):
         source = item.values
@@ -71,72 +81,93 @@ class PsaApplyPayment(models.AbstractModel):
         elif not item.connection._hold_for_settings(item, settings):
             self._hold_without_rate(item, currencies[kept_in], source["paid_on"], hold)
 
-    def _check_unchanged(self, item, currencies):
+    def _check_booked(self, item, step, currencies):
         """Hold what says something else of money than the books do."""
         source, payment = item.values, item.record
-        if source["failed"] or not source["succeeded"]:
-            return
-        differs = (
-            payment.currency_id.name != source["currency"]
-            or payment.currency_id.compare_amounts(payment.amount, float(source["amount"]))
-            or payment.psa_kind != source["kind"]
-        )
-        liquidity = payment._psa_liquidity()
-        kept_in = currencies.get(source["settlement_currency"])
-        differs = differs or kept_in and source["settled_amount"] is not None and (
-            liquidity.currency_id != kept_in
-            or kept_in.compare_amounts(abs(liquidity.amount_currency), float(source["settled_amount"])))
-        fee = payment._psa_fee()
-        if source["fee"] is not None and not differs:
-            currency = kept_in or payment.currency_id
-            differs = bool(payment.psa_fee_move_ids) and currency.compare_amounts(fee, float(source["fee"]))
-        if differs:
+        if step != "reverse" and self._differs(payment, source, step, currencies):
             item.hold("payment_changed", self.env._(
-                "%(payment)s is booked as %(booked)s with a fee of %(fee)s, and now %(record)s says %(amount)s "
-                "%(currency)s (%(settled)s %(kept_in)s at the provider) with a fee of %(new_fee)s.",
-                payment=payment.name, booked=payment.currency_id.format(payment.amount), fee=fee,
-                record=item.external_id, amount=source["amount"], currency=source["currency"],
+                "%(payment)s is booked as %(kind)s of %(booked)s, and now %(record)s says %(amount)s %(currency)s "
+                "(%(new_kind)s, %(settled)s %(kept_in)s at the provider).",
+                payment=payment.name, kind=payment.psa_kind, booked=payment.currency_id.format(payment.amount),
+                record=item.external_id, amount=source["amount"], currency=source["currency"], new_kind=source["kind"],
                 settled=source["settled_amount"] or source["amount"],
-                kept_in=source["settlement_currency"] or source["currency"], new_fee=source["fee"] or 0,
+                kept_in=source["settlement_currency"] or source["currency"],
             ), key=item.key, amount=source["amount"], currency=source["currency"], company=item.company,
                 record=payment)
-        elif source["fee"] and not payment.psa_fee_move_ids:
-            item.connection._hold_for_settings(item, ["fee_account_id"])
+            return
+        settings = ["payment_journal_id"] if step == "won" else []
+        if self._fee_left(item, payment, currencies):
+            settings.append("fee_account_id")
+        item.connection._hold_for_settings(item, settings)
+
+    def _differs(self, payment, source, step, currencies):
+        same_kind = step == "won" or payment.psa_kind == source["kind"]
+        if not same_kind or payment.currency_id.name != source["currency"] or payment.currency_id.compare_amounts(
+                payment.amount, float(source["amount"])):
+            return True
+        kept_in = currencies.get(source["settlement_currency"])
+        if step == "won" or not kept_in or source["settled_amount"] is None:
+            return False
+        liquidity = payment._psa_liquidity()
+        return liquidity.currency_id != kept_in or bool(kept_in.compare_amounts(
+            abs(liquidity.amount_currency), float(source["settled_amount"])))
 
     # === APPLY === #
     def _apply(self, items):
         currencies = self._currencies(items)
         for item in items:
             handler = self.with_company(item.company)
-            record = item.record and item.record.with_env(handler.env)
-            if self._is_new(item):
-                record = handler._book(item, currencies)
-            elif self._is_booked(item) and item.values["failed"]:
-                record._psa_reverse(with_fee=not item.values["fee"])
-            if record._psa_is_booked():
-                handler._book_fee(item, record, currencies)
-            item.done(record)
+            step = self._step(item)
+            payment = item.record and item.record.with_env(handler.env)
+            if step == "new":
+                payment = handler._book_new(item, currencies)
+            elif step == "won":
+                payment = handler._book(item, currencies, "dispute_won", payment)
+            elif step == "reverse":
+                payment._psa_reverse()
+            if step != "leave" and (fee := self._fee_left(item, payment, currencies)):
+                payment._psa_book_fee(fee, self._kept_in(item, currencies))
+            item.done(payment)
 
-    def _book(self, item, currencies):
-        """Book new money and reconcile it as its kind asks."""
+    def _book_new(self, item, currencies):
+        kind, origin = item.values["kind"], item.parents.get("of") or self.env["account.payment"]
+        if kind == "dispute_won":
+            # What came back had been taken: when nobody told us, both are booked.
+            origin = origin._psa_open_dispute(float(item.values["amount"])) or self._book(
+                item, currencies, "dispute", origin)
+        return self._book(item, currencies, kind, origin)
+
+    def _book(self, item, currencies, kind, origin):
+        """Book money and reconcile it as its kind asks."""
         payment = self.env["account.payment"]._psa_book(
-            self._payment_values(item, currencies), self._settled(item, currencies))
-        getattr(self, f"_reconcile_{payment.psa_kind}")(payment)
+            self._payment_values(item, currencies, kind, origin), self._settled(item, currencies))
+        getattr(self, f"_reconcile_{kind}")(payment)
         return payment
 
-    def _payment_values(self, item, currencies):
+    def _kept_in(self, item, currencies):
+        """Return the currency in which the provider keeps the money."""
+        return currencies[item.values["settlement_currency"] or item.values["currency"]]
+
+    def _fee_left(self, item, payment, currencies):
+        """Return how much of the fee that the source names is not booked yet, as a float.
+
+        A fee that is not known yet is no fee of zero. What fails costs only what the provider says that it costs.
+        """
+        fee = item.values["fee"]
+        if fee is None and not item.values["failed"]:
+            return 0.0
+        return self._kept_in(item, currencies).round(float(fee or 0) - payment._psa_fee())
+
+    def _payment_values(self, item, currencies, kind, origin):
         source = item.values
-        journal = item.connection.payment_journal_id
-        inbound = source["kind"] in _INBOUND
-        origin = item.parents.get("of") or self.env["account.payment"]
         invoice = item.parents.get("invoice") or self.env["account.move"]
         receivable = invoice.line_ids.filtered(lambda line: line.display_type == "payment_term").account_id[:1]
         return {
-            "payment_type": "inbound" if inbound else "outbound",
+            "payment_type": "inbound" if kind in _INBOUND else "outbound",
             "partner_type": "customer",
             "partner_id": (origin.partner_id or invoice.commercial_partner_id).id,
             "destination_account_id": (origin.destination_account_id or receivable).id,
-            "journal_id": journal.id,
+            "journal_id": item.connection.payment_journal_id.id,
             "company_id": item.company.id,
             "amount": float(source["amount"]),
             "currency_id": currencies[source["currency"]].id,
@@ -144,7 +175,7 @@ class PsaApplyPayment(models.AbstractModel):
             "memo": " ".join(filter(None, [item.external_id, invoice.name, source["description"]])),
             "payment_reference": item.external_id,
             "psa_connection_id": item.connection.id,
-            "psa_kind": source["kind"],
+            "psa_kind": kind,
             "psa_invoice_id": (invoice or origin.psa_invoice_id or origin._psa_invoices()[:1]).id,
             "psa_of_id": origin.id,
         }
@@ -165,13 +196,6 @@ class PsaApplyPayment(models.AbstractModel):
             balance = kept_in._convert(amount, company.currency_id, company, source["paid_on"])
         return amount, kept_in, balance
 
-    def _book_fee(self, item, payment, currencies):
-        """Book the fee once it is known, and only once."""
-        source = item.values
-        if source["fee"] and not payment.psa_fee_move_ids:
-            currency = currencies[source["settlement_currency"] or source["currency"]]
-            payment._psa_book_fee(float(source["fee"]), currency)
-
     # === RECONCILE === #
     def _reconcile_payment(self, payment):
         payment._psa_settle(payment.psa_invoice_id)
@@ -179,13 +203,8 @@ class PsaApplyPayment(models.AbstractModel):
 
     def _reconcile_refund(self, payment):
         """A refund pays the credit note, or gives back what was paid too much. Else finance has to credit."""
-        origin, invoice = payment.psa_of_id, payment.psa_invoice_id
-        credit = invoice.reversal_move_ids._psa_credit_for(invoice, payment.amount, payment.currency_id)
-        if credit:
-            payment._psa_settle(credit)
-        elif origin and payment.currency_id.compare_amounts(origin._psa_open_amount(), payment.amount) >= 0:
-            payment._psa_settle(origin)
-        else:
+        invoice = payment.psa_invoice_id
+        if not payment._psa_settle_refund(invoice.reversal_move_ids):
             self._tell_open(payment, "refund_without_credit", self.env._(
                 "%(amount)s were paid back to %(customer)s for %(invoice)s, and no credit note says so. Credit the "
                 "invoice by this amount: the credit note is then settled with %(payment)s.",

@@ -88,6 +88,8 @@ class PsaApplyResource(models.AbstractModel):
         taken_users = self._taken_users(items)
         currencies = self._cost_currencies(items)
         values = {item: self._employee_values(item, taken_users, currencies) for item in items}
+        for item in self._with_cost_history(items):  # the history says what an hour costs
+            values[item].pop("hourly_cost", None)
         for item, employee in save(self, "hr.employee", items, values).items():
             item.done(employee)
 
@@ -121,6 +123,12 @@ class PsaApplyResource(models.AbstractModel):
             if taken_users.setdefault((user.id, company.id), me) == me:
                 values["user_id"] = user.id
         return values
+
+    def _with_cost_history(self, items):
+        """Return the items whose person has a history of costs."""
+        known = self.env["psa.cost.rate"].search(
+            [("employee_id", "in", [item.record.id for item in items if item.record])]).employee_id
+        return [item for item in items if item.record and item.record in known]
 
     def _cost_currencies(self, items):
         """Return ``{code: currency}`` of the foreign cost currencies that have a rate in Odoo."""

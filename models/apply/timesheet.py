@@ -1,4 +1,4 @@
-from odoo import api, models
+from odoo import api, fields, models
 
 #: What the checks and the cost of an hour of a timesheet depend on.
 _CASE = ("project_id", "task_id", "employee_id", "company_id", "so_line")
@@ -39,12 +39,15 @@ class AccountAnalyticLine(models.Model):
             {vals["project_id"] for vals in vals_list})}
         companies = {company.id: company for company in self.env["res.company"].browse(
             {vals["company_id"] for vals in vals_list})}
+        costs = self.env["psa.cost.rate"].sudo()._costs_on(
+            {(vals["employee_id"], fields.Date.to_date(vals["date"])) for vals in vals_list})
         for vals in vals_list:
             employee, project = by_id[vals["employee_id"]], projects[vals["project_id"]]
             vals["currency_id"] = companies[vals["company_id"]].currency_id.id
             currency = project.account_id.currency_id or project.company_id.currency_id
             if project.pricing_type != "employee_rate" and employee.currency_id == currency:
-                vals["amount"] = currency.round(-vals["unit_amount"] * employee.hourly_cost)
+                cost = costs.get((employee.id, fields.Date.to_date(vals["date"])), employee.hourly_cost)
+                vals["amount"] = currency.round(-vals["unit_amount"] * cost)
 
     def _timesheet_preprocess_get_accounts(self, vals):
         """EXTENDS hr_timesheet: within one bulk create remember the accounts of a project and order line."""

@@ -97,7 +97,9 @@ class PsaLending(models.Model):
         elif terms.method == "percent":
             price, currency = decimal_of(entry.rate) * terms.percent / 100, entry.currency_id
         else:
-            price, currency = decimal_of(employee.hourly_cost) * (1 + terms.percent / 100), employee.currency_id
+            key = (employee.id, entry.work_date)
+            cost = self.env["psa.cost.rate"].sudo()._costs_on({key}).get(key, employee.hourly_cost)
+            price, currency = decimal_of(cost) * (1 + terms.percent / 100), employee.currency_id
             if not price:
                 raise UserError(self.env._(
                     "%(person)s has no hourly cost, so the hours cannot be charged to %(borrower)s at cost.",

@@ -56,6 +56,9 @@ class PsaException(models.Model):
     def _fix_contract(self):
         return self._open(self.order_id) if self.order_id else self._fix_project()
 
+    def _fix_customer(self):
+        return self._open(self.partner_id) if self.partner_id else self._fix_record()
+
     def _fix_connection(self):
         return self._open(self.connection_id) if self.connection_id else self._fix_record()
 
@@ -189,5 +192,6 @@ class PsaException(models.Model):
         "project.project": "project",
         "sale.order": "deal",
         "project.milestone": "milestone",
+        "psa.agreement": "agreement",
         "project.task": "task",
     }

@@ -53,9 +53,7 @@ class AccountMove(models.Model):
             ("psa_kind", "=", "refund"), ("psa_invoice_id", "in", self.reversed_entry_id.ids),
             ("is_reconciled", "=", False), ("state", "in", ("in_process", "paid"))])
         for refund in refunds:
-            credit = self._psa_credit_for(refund.psa_invoice_id, refund.amount, refund.currency_id)
-            if credit:
-                refund._psa_settle(credit)
+            refund._psa_settle_refund(self)
 
     def _psa_credit_for(self, invoice, amount, currency):
         """Return the one among these that credits ``invoice`` and leaves just ``amount`` to pay back."""

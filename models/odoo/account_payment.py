@@ -78,10 +78,25 @@ class AccountPayment(models.Model):
         return self.move_id.line_ids.filtered(lambda line: line.account_id == account)[:1]
 
     def _psa_fee(self):
-        """Return the fee that is booked for this payment, in the currency of the fee."""
-        moves = self.psa_fee_move_ids.filtered(lambda move: move.state == "posted" and not move.reversal_move_ids)
-        return sum(moves.line_ids.filtered(
+        """Return the fee that is booked for this payment, in the currency of the fee; for a won dispute with what the
+        dispute cost that the same record at the source reported before.
+        """
+        reported = self | self.psa_of_id.filtered(lambda payment: (
+            payment.psa_connection_id == self.psa_connection_id
+            and payment.payment_reference == self.payment_reference))
+        lines = reported.psa_fee_move_ids.filtered(lambda move: move.state == "posted").line_ids
+        return sum(lines.filtered(
             lambda line: line.account_id != self.journal_id.default_account_id).mapped("amount_currency"))
+
+    def _psa_open_dispute(self, amount):
+        """Return the booked dispute over ``amount`` that this is or that took this payment back, and is not won yet."""
+        disputes = self if self.psa_kind == "dispute" else self.search([
+            ("psa_of_id", "in", self.ids), ("psa_kind", "=", "dispute"), ("state", "in", ("in_process", "paid"))])
+        won = self.search([
+            ("psa_of_id", "in", disputes.ids), ("psa_kind", "=", "dispute_won"),
+            ("state", "in", ("in_process", "paid"))]).psa_of_id
+        return (disputes - won).filtered(
+            lambda dispute: not dispute.currency_id.compare_amounts(dispute.amount, amount))[:1]
 
     def _psa_invoices(self):
         """Return the posted invoices that this payment was made for or is reconciled with."""
@@ -137,17 +152,13 @@ class AccountPayment(models.Model):
         move._post(soft=False)
         return move
 
-    def _psa_reverse(self, with_fee):
+    def _psa_reverse(self):
         """The money did not stay where it went: reverse the entry, so that what it was reconciled with is open again.
-
-        :param with_fee: the provider gives its fee back too
         """
-        moves = self.move_id | self.psa_fee_move_ids if with_fee else self.move_id
-        moves = moves.filtered(lambda move: move.state == "posted" and not move.reversal_move_ids)
-        moves._reverse_moves([
-            {"date": fields.Date.context_today(self), "ref": self.env._("Reversal of %s", move.ref or move.name)}
-            for move in moves
-        ], cancel=True)
+        move = self.move_id
+        move._reverse_moves([{
+            "date": fields.Date.context_today(self), "ref": self.env._("Reversal of %s", move.ref or move.name),
+        }], cancel=True)
         self.action_reject()
 
     # === RECONCILING === #
@@ -163,6 +174,19 @@ class AccountPayment(models.Model):
             and line.parent_state == "posted")
         if lines and open_lines:
             (lines | open_lines).reconcile()
+
+    def _psa_settle_refund(self, credits):
+        """Reconcile this refund with the credit note that it pays, else with what its payment left open.
+
+        :param credits: credit notes to choose from
+        :return: True when it is settled
+        """
+        other = credits._psa_credit_for(self.psa_invoice_id, self.amount, self.currency_id)
+        if not other and self.currency_id.compare_amounts(self.psa_of_id._psa_open_amount(), self.amount) >= 0:
+            other = self.psa_of_id
+        if other:
+            self._psa_settle(other)
+        return bool(other)
 
     def _psa_take_back(self, origin):
         """Let this dispute take the payment ``origin`` away from its invoices, which are open again by its amount."""
