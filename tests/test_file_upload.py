@@ -173,7 +173,8 @@ class TestFileUpload(TransactionCase):
             self.assertEqual(self.env["res.partner"].search_count([("name", "=", "Nova")]), 1)
 
     def test_a_rate_waits_for_its_customer(self):
-        self.upload("id;customer;person;amount;currency", f"R1;K-7;B17;140,50;{self.company.currency_id.name}", code="rate", name="rates.csv")
+        self.upload("id;customer;person;amount;currency", f"R1;K-7;B17;140,50;{self.company.currency_id.name}",
+                    code="rate", name="rates.csv")
         self.drain("master")
         self.stream("customer")._fetch_hinted()
         self.drain("master")
