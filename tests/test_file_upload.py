@@ -159,20 +159,42 @@ class TestFileUpload(TransactionCase):
             self.connection.settings = {"folder": "firm"}
             self.connection._check()
             self.assertEqual(self.connection.state, "connected", self.connection.check_text)
-            for age, content, states in ((900, "name\nNova\n", ["held"]),
-                                         (600, "id;name\nK-1;Nova\n", ["skipped", "done", "done"])):
+            for age, content, held in ((900, "name\nNova\n", ["held"]), (600, "id;name\nK-1;Nova\n", [])):
                 path = folder / "bad.csv"
                 path.write_text(content)
                 os.utime(path, (time.time() - age, time.time() - age))
                 self.stream("customer")._pull()
                 self.drain("master")
-                exceptions = self.env["psa.exception"].search([("connection_id", "=", self.connection.id)])
-                found = self.messages("customer")
-                self.assertEqual([state.replace("skipped", "done") for state in found.mapped("state")],
-                                 [state.replace("skipped", "done") for state in states], found.mapped("error"))
+                self.assertEqual([message.state for message in self.messages("customer")
+                                  if message.state not in ("done", "skipped")], held)
+            exceptions = self.env["psa.exception"].search([("connection_id", "=", self.connection.id)])
             self.assertIn("bad.csv lacks columns: id", exceptions.name)
             self.assertEqual(exceptions.state, "resolved")
             self.assertEqual(self.env["res.partner"].search_count([("name", "=", "Nova")]), 1)
+
+    def test_a_rate_waits_for_its_customer(self):
+        self.upload("id;customer;person;amount;currency", f"R1;K-7;B17;140,50;{self.company.currency_id.name}",
+                    code="rate", name="rates.csv")
+        self.drain("master")
+        self.stream("customer")._fetch_hinted()
+        self.drain("master")
+        message = self.messages("rate")
+        self.assertEqual(message.state, "held")
+        self.assertIn("rates.csv, row 2 belongs to the customer Customer K-7", message.error)
+        self.upload("id;name", "K-7;Nova Seven", code="customer", name="customers.csv")
+        self.drain("master")
+        self.assertEqual(message.state, "done", message.error)
+        partner = self.env["res.partner"].search([("name", "=", "Nova Seven")])
+        self.assertEqual(self.env["psa.rate"].search([("partner_id", "=", partner.id)]).amount, 140.5)
+
+    def test_a_cost_is_the_person_s(self):
+        self.upload("person;starts_on;amount;currency", f"B17;2026-01-01;62.40;{self.company.currency_id.name}",
+                    code="cost", name="costs.csv")
+        self.drain("master")
+        self.assertEqual(self.messages("cost").state, "done", self.messages("cost").error)
+        bound = self.env["psa.binding"].search([("connection_id", "=", self.connection.id),
+                                                ("object_type", "=", "Cost")])
+        self.assertEqual(self.env[bound.res_model].browse(bound.res_id).employee_id, self.ada)
 
     def test_people_and_projects_are_found_by_what_people_call_them(self):
         self.upload(HEADER, *[row(f"T{number}", person=person, project="PORTAL")
