@@ -206,7 +206,8 @@ class PsaApplyRate(models.AbstractModel):
                 "The rate %(rate)s of %(amount)s would count at the same time as %(other)s (%(start)s to %(end)s, made "
                 "by %(maker)s). Change or delete that one in Odoo, or correct the new one at the source.",
                 other=other.display_name, start=self._day(other.date_from, self.env._("ever")),
-                end=self._day(other.date_to, self.env._("open end")), maker=other.source or other.create_uid.name, **names),
+                end=self._day(other.date_to, self.env._("open end")),
+                maker=other.source or other.create_uid.name, **names),
             key=_conflict_key(other), company=other.company_id, record=other)
 
     def _day(self, day, otherwise):
