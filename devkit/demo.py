@@ -1,6 +1,7 @@
 """`./dev demo`: the whole way of the work once, on the sandbox's data, and a table that is checked to the last cent."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -57,6 +58,7 @@ def demo(once=False, output=None, scale="full", seed=1, port=0, only_studio=Fals
             odoo = pool.submit(odoo_source)
             python_env()
             odoo.result()
+        os.environ["PSA_HUB_FILES_ROOT"] = str(studio.files_root())
         with ThreadPoolExecutor(1) as pool, sandbox(scale, seed) as ready, studio.stand_ins(scale) as studio_urls:
             database = pool.submit(prepare_database)  # while the sandbox makes its data
             vendor = ready()

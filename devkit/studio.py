@@ -1,8 +1,10 @@
 """The demo's studio: deal, signature, time, expenses, invoice, payment and payout over five systems and a folder."""
 
 import json
+import os
 import shutil
 import subprocess
+import time
 import urllib.request
 from contextlib import ExitStack, contextmanager
 from decimal import Decimal
@@ -21,6 +23,7 @@ VENDORS = ("hubspot", "jira", "harvest", "stripe", "docusign")
 SETTINGS = {"stripe": ("--set", "seeded=false")}
 CRM, DELIVERY = "hubspot", "jira harvest stripe docusign files"
 SECONDS = 60
+FOLDER = "studio"
 
 # Each deal of the studio: what was billed before tax, and how much of its invoices is paid
 DEALS = """
@@ -94,8 +97,8 @@ def perform(run, urls, scale, wait, scripts):
     :param scripts: function ``(name, **variables)`` that runs a script of ``demo/`` in Odoo
     :return: list of :class:`Row`
     """
-    folder = fill_folder()
-    variables = {"PSA_STUDIO": json.dumps(urls), "PSA_STUDIO_FOLDER": str(folder)}
+    fill_folder()
+    variables = {"PSA_STUDIO": json.dumps(urls), "PSA_STUDIO_FOLDER": FOLDER}
     with step("the studio: its company, and the CRM"):
         scripts("studio_setup.py", PSA_STUDIO_CONNECT=CRM, **variables)
     wait("reading the won deals", True)
@@ -119,17 +122,21 @@ def perform(run, urls, scale, wait, scripts):
 
 
 def fill_folder():
-    """Put this quarter's files into the watched folder: payroll cost, and the hours of a freelancer without a system.
-
-    :return: the folder
-    """
-    folder = log_folder() / "studio-files"
+    """Put this quarter's payroll cost into the watched folder."""
+    folder = files_root() / FOLDER
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "cost").mkdir(parents=True)
-    lines = ["person,amount,currency,from"]
+    lines = ["person,amount,currency,starts_on"]
     lines += [f"{person.email},{person.cost}.00,EUR,2026-04-01" for person in studio.PEOPLE]
-    (folder / "cost/payroll-2026-q2.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return folder
+    payroll = folder / "cost/payroll-2026-q2.csv"
+    payroll.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    finished = time.time() - 3600  # files that were written to a moment ago are left until they rest
+    os.utime(payroll, (finished, finished))
+
+
+def files_root():
+    """Return the folder below which Odoo may read files (PSA_HUB_FILES_ROOT)."""
+    return log_folder() / "files"
 
 
 def rows(run, urls, scale, paid):
