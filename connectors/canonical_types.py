@@ -79,7 +79,7 @@ _TYPES = (
         "party": _reference("party", required=True),
         "contact": _reference("person"),
         "owner": _reference("user"),
-        "closed_on": Field(DATE, required=True),
+        "closed_on": Field(DATE, help="The day it was won"),
         "currency": Field(CURRENCY, required=True),
         "amount": Field(DECIMAL, help="Deal total in its currency"),
         "company": Field(CODE, domain="company", help="Legal entity that sells and invoices"),

@@ -92,6 +92,8 @@ class PsaApplyDeal(models.AbstractModel):
         """Return the names of the commercial terms that the deal leaves open."""
         values = item.values
         missing = []
+        if not values["closed_on"]:
+            missing.append(self.env._("the day it was won"))
         if not values["company"]:
             missing.append(self.env._("its legal entity"))
         if not values["payment_term"]:
