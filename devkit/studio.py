@@ -56,9 +56,9 @@ FEES = """
     WHERE k.name = %s AND a.name->>'en_US' = 'Payment fees' AND m.state = 'posted'"""
 
 PAPERS = """
-    SELECT count(DISTINCT a.id) FROM psa_agreement g JOIN res_company k ON k.id = g.company_id
-    JOIN ir_attachment a ON a.res_model = 'sale.order' AND a.res_id = g.order_id AND a.mimetype = 'application/pdf'
-    WHERE k.name = %s AND g.state = 'signed'"""
+    SELECT count(*) FROM psa_agreement g JOIN res_company k ON k.id = g.company_id
+    JOIN ir_attachment_psa_agreement_rel r ON r.psa_agreement_id = g.id
+    WHERE k.name = %s AND g.state = 'signed' AND g.order_id IS NOT NULL"""
 PAYROLL = """
     SELECT count(*) FROM psa_cost_rate r JOIN hr_employee e ON e.id = r.employee_id
     JOIN res_company k ON k.id = e.company_id WHERE k.name = %s AND r.date_from = '2026-04-01'"""
@@ -178,7 +178,7 @@ def rows(run, urls, scale, paid):
     yield from held_rows(held, control(urls["harvest"], "manifest"))
     marked = control(urls["jira"], "written")
     yield Row("studio", "worklogs that show their invoice",
-              str(len(marked["attributes"].keys() | marked["properties"].keys())),
+              str(len(marked["invoiced"].keys() | marked["properties"].keys())),
               str(sum(row.billable and row.approved for row in studio.work(scale, "jira"))))
     deals_told = control(urls["hubspot"], "written")["deals"].values()
     yield Row("studio", "deals in the CRM that show a paid invoice",
