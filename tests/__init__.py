@@ -91,3 +91,4 @@ from . import test_amendment_random
 from . import test_demo_money
 from . import test_billing_scenarios
 from . import test_billing_scenarios_money
+from . import test_switch_off

@@ -1,6 +1,7 @@
 import re
 from datetime import date, datetime, timezone
 from decimal import Decimal
+from pathlib import Path
 
 import jmespath
 import pytest
@@ -97,3 +98,14 @@ def test_codes_are_unique_over_a_connector_and_its_packages():
         for kind in ("streams", "outbound"):
             codes = [spec.code for owner in owners for spec in getattr(owner, kind)]
             assert len(codes) == len(set(codes))
+
+
+def test_no_vendor_is_named_outside_its_folder():
+    """The engine, the business rules and the pages know no system by name."""
+    root = Path(__file__).resolve().parents[2]
+    names = {item.code for item in map(connectors.get, connectors.all_codes())} - {"files"}
+    pattern = re.compile("|".join(sorted(names)), re.IGNORECASE)
+    for folder in ("models", "controllers", "wizards", "views", "data", "security"):
+        for path in sorted((root / folder).rglob("*")):
+            if path.suffix in (".py", ".xml", ".csv", ".sql"):
+                assert not pattern.search(path.read_text(encoding="utf-8")), path
