@@ -1,12 +1,13 @@
-"""Consent at Atlassian (OAuth 2.0, three-legged): where it is asked for, and the id of the site it was given for."""
+"""Consent at Atlassian (OAuth 2.0, three-legged): where it is asked for, and the site it was given for."""
 
 from ..base import address_of
 from ..errors import ConnectionRefusedByVendor
 from ..oauth import OAuth
 from .declaration import SETTINGS
 
-#: Writes go to Tempo alone: nothing at Jira is ever changed.
-SCOPES = "read:jira-work read:jira-user offline_access"
+#: The one thing written at Jira is a property of billed worklogs.
+WRITE_SCOPE = "write:jira-work"
+SCOPES = f"read:jira-work read:jira-user {WRITE_SCOPE} offline_access"
 
 CONSENT = OAuth(
     "Atlassian", SETTINGS, ("login_url", "/oauth/token"), ("login_url", "/authorize"),
@@ -21,13 +22,13 @@ def api_url(settings):
     return address_of(SETTINGS, settings, "login_url").replace("//auth.", "//api.", 1)
 
 
-def site_id(wanted, sites):
-    """Return the id of the site whose address is ``wanted``.
+def site_of(wanted, sites):
+    """Return the site whose address is ``wanted``.
 
-    :param sites: what a consent was given for: ``[{"id", "url"}]``
+    :param sites: what a consent was given for: ``[{"id", "url", "scopes"}]``
     :raise ConnectionRefusedByVendor: another site than the one in the settings
     """
-    found = next((site["id"] for site in sites if site["url"].rstrip("/") == wanted), "")
+    found = next((site for site in sites if site["url"].rstrip("/") == wanted), None)
     if not found:
         names = ", ".join(site["url"] for site in sites) or "no site"
         raise ConnectionRefusedByVendor(f"The consent was given for {names}, the settings say {wanted}", "site")

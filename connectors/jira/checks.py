@@ -6,6 +6,7 @@ from functools import partial
 from ..base import Check
 from ..checks import check_right
 from ..errors import ConnectionRefusedByVendor, DataError, MissingScopeError
+from .auth import WRITE_SCOPE
 from .errors import TEMPO
 from .worklogs import tempo_instant
 
@@ -57,7 +58,7 @@ def check(client):
     """
     try:
         found = [check_right(code, label, partial(_look, probe, client)) for code, label, probe in _PROBES]
-        found += [_check_deletions(client), check_attribute(client)]
+        found += [_check_deletions(client), _check_property(client), check_attribute(client)]
     except ConnectionRefusedByVendor as error:
         return [Check("login", "Login", False, str(error))]
     return [Check("login", "Login", True, "Jira and Tempo accept the login"), *found]
@@ -78,6 +79,17 @@ def _check_deletions(client):
         return Check("deletions", label, True, f"ATTENTION: {error} Let the owner of the Tempo token read the audit "
                      "log; until then deletions are known only from Tempo's webhook")
     return Check("deletions", label, True, "Read from Tempo's audit log")
+
+
+def _check_property(client):
+    """Look whether a consent allows to write; whether the user may cannot be tried without a write."""
+    label, scopes = "Jira property for the invoice number", client.scopes()
+    if scopes is not None and WRITE_SCOPE not in scopes:
+        return Check("worklog_property", label, False, f"The consent lacks the scope {WRITE_SCOPE}: add it to the app "
+                     "in the Atlassian developer console and connect again", ("worklog_status",))
+    return Check("worklog_property", label, True, "Where Tempo refuses to change a worklog, the invoice number is "
+                 f"written into {client.setting('billed_property')}; only the first write shows whether Jira lets the "
+                 "integration user do so (it needs “Edit all worklogs” in the projects)")
 
 
 def check_attribute(client):

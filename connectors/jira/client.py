@@ -36,7 +36,7 @@ class _Jira(_Service):
     def __init__(self, session):
         super().__init__(session)
         self._consented = session.auth_method != API_TOKEN
-        self._cloud_id = ""
+        self.site = {}
         if self._consented:
             self.root = auth.api_url(session.settings)
 
@@ -50,12 +50,12 @@ class _Jira(_Service):
         return auth.authenticate(self.session, credentials)
 
     def _exchange(self, method, path, authorization, **content):
-        if self._consented and not self._cloud_id:
+        if self._consented and not self.site:
             sites = super()._exchange("GET", "/oauth/token/accessible-resources", authorization)
             if not sites.ok:
                 return sites
-            self._cloud_id = auth.site_id(self.address(self.url_setting), sites.json())
-            self.root += f"/ex/jira/{self._cloud_id}{self.prefix}"
+            self.site = auth.site_of(self.address(self.url_setting), sites.json())
+            self.root += f"/ex/jira/{self.site['id']}{self.prefix}"
         return super()._exchange(method, path, authorization, **content)
 
 
@@ -81,13 +81,20 @@ class _Tempo(_Service):
 
 
 class Client:
-    """Both services for one :class:`~connectors.base.Session`; ``jira`` and ``tempo`` are their ``call``."""
+    """Both services for one :class:`~connectors.base.Session`; ``jira`` and ``tempo`` are their ``call``.
+
+    ``jira_write`` is for calls whose answer holds nothing.
+    """
 
     def __init__(self, session):
         self._services = {JIRA: _Jira(session), TEMPO: _Tempo(session)}
-        tempo = self._services[TEMPO]
-        self.jira, self.tempo = self._services[JIRA].call, tempo.call
+        jira, tempo = self._services.values()
+        self.jira, self.jira_write, self.tempo = jira.call, jira.succeed, tempo.call
         self.tempo_page, self.tempo_rows, self.setting = tempo.page, tempo.rows, tempo.setting
+
+    def scopes(self):
+        """Return the scopes of Jira's consent as the latest calls told them; None when there is no such list."""
+        return self._services[JIRA].site.get("scopes")
 
     def now(self, service, ask=False):
         return self._services[service].now(ask)

@@ -17,7 +17,7 @@ def _hours(seconds):
 
 
 class JiraConnector(Connector):
-    """People, projects and issues of Jira; customers and approved time of Tempo; invoice numbers back to Tempo."""
+    """People, projects and issues of Jira; customers and approved time of Tempo; invoice numbers back to both."""
 
     code = "jira"
     label = "Jira Cloud and Tempo"

@@ -29,6 +29,8 @@ SETTINGS = (
                  help="Used only for a consent; the API is then called at the same address with api. for auth."),
     SettingField("billed_attribute", "Work attribute for the invoice number", "_Invoiced_",
                  help="Key of a text attribute that a Tempo administrator has made"),
+    SettingField("billed_property", "Jira worklog property for the invoice number", "odoo_invoice",
+                 help="Key of the property that holds the number where Tempo refuses to change the worklog"),
     SettingField("account_attribute", "Work attribute of the account", "_Account_",
                  help="Key of the attribute that holds a worklog's Tempo account, for use in field maps"),
 )

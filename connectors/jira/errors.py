@@ -11,6 +11,8 @@ JIRA, TEMPO = "Jira", "Tempo"
 #: Jira answers 409 and 423 when a record is being worked on, and the same call succeeds a little later; Tempo does not.
 _KINDS = {JIRA: {409: TransientError}, TEMPO: dict.fromkeys((409, 423), DataError)}
 _QUOTA_PAUSE_SECONDS = 900
+#: The methods by which records are changed; lists are asked for by POST, too.
+_WRITES = ("PUT", "DELETE")
 
 
 def words(response):
@@ -43,10 +45,12 @@ def failure(service, response):
     if status == 429 and response.headers.get("RateLimit-Reason", "").startswith("jira-quota"):
         return QuotaError("Jira's hourly quota of this app is used up", code, _pause(response) or _QUOTA_PAUSE_SECONDS)
     table, missing = _KINDS[service], (re.sub(r"^https?://[^/]+", "", response.url).partition("?")[0],)
-    if status == 401:
+    if status == 401 and response.method in _WRITES and "scope" in said.lower():
+        table = {401: DataError}  # the consent is good for reading: the rest goes on
+    elif status == 401:
         text = (f"{service} refuses the login: check the token, that it has not expired, and the address of the "
                 f"region. {said}".strip())
-    elif status == 403 and response.method == "PUT":
+    elif status == 403 and response.method in _WRITES:
         table = {403: DataError}  # of this record alone: its period is closed, or it is another person's
     elif status == 403:
         text = f"{service} does not let the integration user read this. {said}".strip()

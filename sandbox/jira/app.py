@@ -162,6 +162,11 @@ class App:
         row = self.store.worklogs[worklog_id]
         self.store.change(worklog_id, attributes={**row.attributes, seed.INVOICED: number}, actor=seed.MANAGER)
 
+    def mark_property(self, worklog_id, key, value):
+        """Let another app write a property of the worklog in Jira."""
+        with self.store.lock:
+            self.store.properties.setdefault(worklog_id, {})[key] = value
+
     def period(self, user, day, action, moment=None):
         """``approve`` or ``reopen`` (or submit, reject, recall) the week of ``day`` (date or ISO text) of a user."""
         day = date.fromisoformat(day) if isinstance(day, str) else day

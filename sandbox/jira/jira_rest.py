@@ -14,10 +14,14 @@ _FIELDS = ("summary", "project", "updated", "status", "parent", "timeoriginalest
 
 
 class JiraRest:
-    """:param url: the site; :param user: account id of the integration user"""
+    """:param url: the site; :param user: account id of the integration user
+
+    :ivar locked: Tempo ids of worklogs that the integration user may see but not edit
+    """
 
     def __init__(self, store, url, user):
         self.store, self.url, self.user = store, url, user
+        self.locked = set()
 
     def handle(self, asked, base):
         """Answer a call below ``/rest/api/3``. :param base: absolute URL of that root as the client called it"""
@@ -232,6 +236,8 @@ class JiraRest:
 
     def _property(self, asked, row, key):
         values = self.store.properties.setdefault(row.id, {})
+        if asked.method != "GET" and row.id in self.locked:
+            raise JiraError(403, "You do not have the permission to edit this worklog.")
         match asked.method, *key:
             case "GET",:
                 return json_response({"keys": [{"key": name} for name in values]})

@@ -14,6 +14,7 @@ from connectors import get
 CONNECTOR = get("jira")
 STREAMS = {stream.code: stream for stream in CONNECTOR.streams}
 NOW = datetime(2026, 7, 3, 6, 0, tzinfo=timezone.utc)
+JIRA_OFFSET = 40_000
 INES, KOFI = "712020:ir-03", "712020:ka-04"
 CREDENTIALS = {"email": "hub@firm.example", "api_token": "jira-secret", "tempo_token": "tempo-secret"}
 RUN = {"page_size": 3, "overlap_seconds": 600, "since": "", "backfill": False}
@@ -62,6 +63,8 @@ class MiniJira:
         self.customers = [{"id": 31, "key": "NOVA", "name": "Novaterra"}, {"id": 32, "key": "BIRK", "name": "Birk"}]
         self.attributes = [{"key": "_Account_", "type": "ACCOUNT"}, {"key": "_Invoiced_", "type": "INPUT_FIELD"}]
         self.overrides, self.writes = {}, []
+        #: ``{Tempo id: {key: value}}``, their writes, worklogs that Tempo does not change, and that Jira does not
+        self.properties, self.property_writes, self.approved, self.locked = {}, [], set(), set()
 
     @staticmethod
     def issue(number, key, updated=NOW - timedelta(days=8), **fields):
@@ -116,7 +119,27 @@ class MiniJira:
             return Answer(body={"values": self.projects[start:start + 1], "isLast": start + 1 >= len(self.projects)})
         if path == "/search/jql":
             return self._search(asked.json)
+        if path == "/worklog/list":
+            assert asked.query == {"expand": "properties"}
+            numbers = [number - JIRA_OFFSET for number in asked.json["ids"]]
+            return Answer(body=[{
+                "id": str(number + JIRA_OFFSET), "issueId": str(self.worklogs[number]["issue"]["id"]), "properties": [
+                    {"key": key, "value": value} for key, value in self.properties.get(number, {}).items()]}
+                for number in numbers if number in self.worklogs])
+        if found := re.fullmatch(r"/issue/10077/worklog/(\d+)/properties/([^/]+)", path):
+            return self._property(asked, int(found[1]) - JIRA_OFFSET, unquote(found[2]))
         return Answer(404, {"errorMessages": ["no such address"], "errors": {}})
+
+    def _property(self, asked, number, key):
+        if number in self.locked:
+            return Answer(403, {"errorMessages": ["You may not edit this worklog."], "errors": {}})
+        self.property_writes.append((asked.method, number))
+        if asked.method == "DELETE":
+            del self.properties[number][key]
+            return Answer(204)
+        assert asked.method == "PUT"
+        self.properties.setdefault(number, {})[key] = asked.json
+        return Answer(201)
 
     def _search(self, body):
         if found := re.fullmatch(r"id in \(([\d,]+)\)", body["jql"]):
@@ -155,6 +178,9 @@ class MiniJira:
             rows = [row for row in self.worklogs.values() if row["updatedAt"] >= query.get("updatedFrom", "")]
             rows.sort(key=lambda row: (row["updatedAt"], row["tempoWorklogId"]), reverse=True)
             return self._list(asked, rows)
+        if path == "/4/worklogs/tempo-to-jira":
+            return self._list(asked, [{"tempoWorklogId": number, "jiraWorklogId": number + JIRA_OFFSET}
+                                      for number in asked.json["tempoWorklogIds"] if number in self.worklogs])
         if path.startswith("/4/worklogs/user/"):
             return self._list(asked, [row for row in self.worklogs.values()
                                       if row["author"]["accountId"] == path.rpartition("/")[2]
@@ -194,6 +220,8 @@ class MiniJira:
             return Answer(404, {"errors": {"message": f"Worklog {number} not found"}})
         if asked.method == "PUT":
             body = asked.json
+            if number in self.approved:
+                return Answer(400, {"errors": [{"message": "Timesheet is approved"}]})
             assert {"authorAccountId", "startDate", "timeSpentSeconds"} <= body.keys()
             self.writes.append(number)
             self.now += timedelta(seconds=1)

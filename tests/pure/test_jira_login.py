@@ -37,7 +37,8 @@ def test_check_says_what_works(site):
     lines = CONNECTOR.check(site.session())
     assert all(line.ok for line in lines)
     assert {line.code for line in lines} == {
-        "login", "user", "customer", "project", "issue", "worklog", "deletions", "worklog_status"}
+        "login", "user", "customer", "project", "issue", "worklog", "deletions", "worklog_property",
+        "worklog_status"}
 
 
 @pytest.mark.parametrize("name", ["api_token", "tempo_token", "email"])
@@ -193,6 +194,20 @@ def test_a_refresh_token_that_rotates_is_stored_and_used_once(atlassian, token):
     atlassian.valid = "ended"
     read_run(session, "user")
     assert session.tokens.credentials["refresh_token"] == "refresh-3"
+
+
+@pytest.mark.parametrize(("scopes", "ok"), [
+    (["read:jira-work", "read:jira-user", "write:jira-work"], True), (["read:jira-work", "read:jira-user"], False),
+    (None, True)])
+def test_a_consent_that_only_reads_blocks_the_write_back(atlassian, scopes, ok):
+    told = {} if scopes is None else {"scopes": scopes}
+    atlassian.sites = [{"id": "cloud-1", "url": atlassian.url, **told}]
+    session = consented(atlassian)
+    session.settings["tempo_url"] = atlassian.url  # knows nothing of Tempo: its lines are not of interest here
+    session.credentials["tempo_token"] = "access-1"
+    (line,) = [line for line in CONNECTOR.check(session) if line.code == "worklog_property"]
+    assert (line.ok, line.blocks) == (ok, () if ok else ("worklog_status",))
+    assert ("write:jira-work" in line.message) is not ok
 
 
 def test_a_consent_that_was_taken_back_waits_for_a_person(atlassian):

@@ -1,9 +1,12 @@
 """The stand-in of Jira and Tempo: what may be written, and when a period refuses."""
 
+from dataclasses import replace
+
 import pytest
 from jira_client import Client, serving
 from rigs.jira import RIG
 
+from connectors.errors import ConflictError
 from sandbox import studio
 
 
@@ -99,3 +102,43 @@ def test_worklog_properties_of_jira(vendor, client):
     assert client.jira("PUT", path.replace("20012", "20013"), json=1).status_code == 404
     assert vendor.app.store.writes["property", int(number)] == 2
     assert client.jira("DELETE", path).status_code == 204
+    vendor.app.jira.locked.add(int(number))
+    assert [client.jira(method, path, json=1).status_code for method in ("PUT", "DELETE", "GET")] == [403, 403, 404]
+    assert vendor.app.store.writes["property", int(number)] == 2
+
+
+def test_a_property_stands_outside_the_approval(vendor, client):
+    (number,) = RIG.create(vendor)
+    RIG.approve(vendor, number)
+    (pair,) = client.tempo("POST", "worklogs/tempo-to-jira", json={"tempoWorklogIds": [int(number), 987]}).json()[
+        "results"]
+    assert pair == {"tempoWorklogId": int(number), "jiraWorklogId": int(number) + 40_000}
+    path = f"issue/20012/worklog/{pair['jiraWorklogId']}/properties/odoo"
+    assert client.jira("PUT", path, json={"invoice": "A"}).status_code == 201
+
+
+@pytest.mark.parametrize("approved", [True, False])
+def test_the_connector_marks_once_in_the_place_that_takes_it(vendor, client, approved):
+    spec, (item,) = RIG.push_items(vendor, approved=approved)
+    session = RIG.session(vendor)
+    for written in (True, False):
+        (result,) = RIG.connector.push(session, spec, [item])
+        assert (result.error, result.written, RIG.written(vendor, item)) == (None, written, 1)
+    number = int(item.external_id)
+    marks = vendor.app.control("GET", "written", {})
+    assert marks["invoiced"].get(number, "") == ("" if approved else "INV/2026/00007")
+    assert marks["properties"].get(number, {}) == (
+        {"odoo_invoice": {"invoice": "INV/2026/00007"}} if approved else {})
+    back = replace(item, values={**item.values, "event": "credited", "invoiced": False})
+    (result,) = RIG.connector.push(session, spec, [back])
+    assert (result.error, result.written) == (None, True)
+    marks = vendor.app.control("GET", "written", {})
+    assert number not in {*marks["invoiced"], *marks["properties"]}
+
+
+def test_a_persons_attribute_is_a_conflict_for_an_approved_worklog_too(vendor):
+    spec, (item,) = RIG.push_items(vendor)
+    vendor.app.mark_invoiced(int(item.external_id), "OTHER/2026/0001")
+    (result,) = RIG.connector.push(RIG.session(vendor), spec, [item])
+    assert isinstance(result.error, ConflictError)
+    assert (result.error.theirs, RIG.written(vendor, item)) == ("OTHER/2026/0001", 0)

@@ -12,7 +12,7 @@ from sandbox.jira import signing
 
 from .base import Rig
 
-_ACCOUNT, _INVOICED = "_Account_", "_Invoiced_"
+_ACCOUNT, _INVOICED, _PROPERTY = "_Account_", "_Invoiced_", "odoo_invoice"
 
 
 class JiraRig(Rig):
@@ -22,7 +22,7 @@ class JiraRig(Rig):
     vendor = "jira"
     stream = "worklog"
     read_path = "/4/worklogs"
-    write_fault = {"method": "PUT"}
+    write_fault = {"method": "PUT", "path": "/properties/"}
     webhook_secrets = {"jira_webhook_secret": "jira-admin-secret-1",
                        "tempo_webhook_secret": "tempo-shared-secret-1" * 6}
 
@@ -148,24 +148,29 @@ class JiraRig(Rig):
 
     # === WRITING === #
 
-    def push_items(self, vendor, count=1):
+    def push_items(self, vendor, count=1, approved=True):
+        """Billed time is approved time: Tempo refuses to change it, and the mark goes to Jira."""
+        numbers = self.create(vendor, count, vendor.clock.now() - timedelta(hours=1))
+        for number in numbers if approved else ():
+            self.approve(vendor, number)
         outbound = next(spec for spec in self.connector.outbound if spec.code == "worklog_status")
         return outbound, [PushItem(f"billing:{number}", "Worklog", number, {
             "event": "posted", "invoiced": True, "invoice_number": "INV/2026/00007", "invoice_date": "2026-07-01",
             "payment_state": "not_paid", "amount_total": "1190.00", "amount_residual": "1190.00", "currency": "EUR",
             "credit_note": None, "url": "https://erp.example.com/odoo/accounting/7"})
-            for number in self.create(vendor, count, vendor.clock.now() - timedelta(hours=1))]
+            for number in numbers]
 
     def written(self, vendor, item):
-        """A mark may stand in Tempo's attribute or in Jira's worklog property; who writes both writes each once."""
+        """A mark stands in Tempo's attribute or in Jira's worklog property, never in both."""
         writes, number = vendor.app.store.writes, int(item.external_id)
-        return max(writes["tempo", number], writes["property", number])
+        return writes["tempo", number] + writes["property", number]
 
     def other_hand(self, vendor, item):
-        vendor.app.mark_invoiced(int(item.external_id), "OTHER/2026/0001")
+        vendor.app.mark_property(int(item.external_id), _PROPERTY, {"invoice": "OTHER/2026/0001"})
 
     def lock(self, vendor, item):
-        self.approve(vendor, item.external_id)
+        """Tempo refuses already: now Jira does, too."""
+        vendor.app.jira.locked.add(int(item.external_id))
 
     def remove(self, vendor, item):
         self.delete(vendor, item.external_id)
@@ -173,7 +178,7 @@ class JiraRig(Rig):
 
 def _settings(url):
     return {"jira_url": url, "tempo_url": url, "login_url": url, "billed_attribute": _INVOICED,
-            "account_attribute": _ACCOUNT}
+            "billed_property": _PROPERTY, "account_attribute": _ACCOUNT}
 
 
 RIG = JiraRig()
