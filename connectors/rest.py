@@ -72,7 +72,7 @@ class RestClient:
         """
         return self._value(self.succeed(method, path, **content), kind)
 
-    def read(self, path, **content):
+    def read(self, path, **content):  # pylint: disable=method-required-super
         """Return ``(JSON object, Response)`` of a read; the Response tells the vendor's clock at that moment."""
         response = self.succeed("GET", path, **content)
         return self._value(response, dict), response

@@ -124,7 +124,7 @@ class TestConformanceWebhook(WebhookCase):
         self.for_each("webhook_burst", self.play_webhook_burst)
 
     def play_webhook_burst(self, rig, vendor, connection, count=SAMPLE):
-        ids = rig.create(vendor, count)
+        ids = rig.make(vendor, count)
         for start in range(0, count, rig.events_per_delivery):
             self.assertEqual(
                 self.send(rig, vendor, connection, ids[start:start + rig.events_per_delivery]), 200)

@@ -29,7 +29,7 @@ def push(session, items):
         return [PushResult(item.key, error, False) for item in items]
     for item in items:
         try:
-            written, version = writer.write(item)
+            written, version = writer.tell(item)
             results.append(PushResult(item.key, None, written, version))
         except DataError as error:
             results.append(PushResult(item.key, error, False))
@@ -85,7 +85,7 @@ class _Writer:
 
     # === WRITING === #
 
-    def write(self, item):
+    def tell(self, item):
         """Write one status and return ``(whether anything was written, Tempo's new version or "")``."""
         if not item.external_id.isdecimal():
             raise NotFoundError("Tempo does not know this worklog", "http_404")

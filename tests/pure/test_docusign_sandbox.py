@@ -84,7 +84,7 @@ def test_the_signed_document_is_a_pdf(vendor, client):
 
 
 def test_pages_cover_everything_once(vendor, client):
-    RIG.create(vendor, 5, vendor.clock.now().replace(microsecond=0))
+    RIG.make(vendor, 5, vendor.clock.now().replace(microsecond=0))
     whole = client.all(order_by="last_modified", order="asc")
     assert [row["envelopeId"] for row in client.all(order_by="last_modified", order="asc", count=3)] == [
         row["envelopeId"] for row in whole]
@@ -101,7 +101,7 @@ def test_pages_cover_everything_once(vendor, client):
 def test_a_window_ends_at_to_date_and_an_empty_one_has_no_envelopes(vendor, client):
     moment = vendor.clock.now()
     vendor.clock.forward(60)
-    RIG.create(vendor)
+    RIG.make(vendor)
     until = moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     assert len(client.all(to_date=until)) == 3
     (row,) = client.all(from_date=until)
@@ -153,7 +153,7 @@ def test_what_happens_at_the_vendor_shows(vendor, client):
 
 
 def test_void(vendor, client):
-    (envelope_id,) = RIG.create(vendor)
+    (envelope_id,) = RIG.make(vendor)
     assert client.call("PUT", f"envelopes/{envelope_id}", json={"status": "voided"}).status_code == 400
     body = {"status": "voided", "voidedReason": "Wrong price"}
     assert client.call("PUT", f"envelopes/{envelope_id}", json=body).status_code == 200

@@ -83,7 +83,7 @@ def test_only_the_chosen_events_are_told(vendor, client, listener):
     answer = requests.post(f"{client.url}/_sandbox/webhooks", timeout=5, json={
         "url": listener.url, "events": ["envelope-voided"], "include_data": [], "hmac_keys": ["k"]})
     assert answer.status_code == 200
-    (envelope_id,) = RIG.create(vendor)
+    (envelope_id,) = RIG.make(vendor)
     client.call("PUT", f"envelopes/{envelope_id}", json={"status": "voided", "voidedReason": "No"})
     until(lambda: listener.got)
     ((headers, body),) = listener.got
@@ -94,7 +94,7 @@ def test_only_the_chosen_events_are_told(vendor, client, listener):
 
 
 def test_the_rigs_delivery_and_vectors(vendor):
-    (envelope_id,) = RIG.create(vendor)
+    (envelope_id,) = RIG.make(vendor)
     request = RIG.delivery(vendor, [envelope_id])
     assert request.headers["x-docusign-signature-2"] == signature("ds-connect-key-2=", request.body)
     for secrets, _settings, sent, _now, accepted in RIG.vectors():

@@ -57,7 +57,7 @@ def test_what_happens_at_the_vendor(vendor):
 
     assert RIG.ids(vendor) == {"8801", "8802", "8803", "8804", "8805"}
     moment = vendor.clock.now().replace(microsecond=7000) - timedelta(days=3)
-    first, second = RIG.create(vendor, 2, moment)
+    first, second = RIG.make(vendor, 2, moment)
     assert RIG.ids(vendor) >= {first, second}
     assert read(first).json()["updatedAt"] == moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     text = RIG.touch(vendor, first)

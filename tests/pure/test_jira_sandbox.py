@@ -139,7 +139,7 @@ def test_searches_that_are_refused(client, path, body, status):
 def test_deletions_stand_in_the_papertrail_and_in_jiras_feed(vendor, client):
     body = {"from": "2026-03-01T00:00:00Z", "entityType": ["worklog"], "action": ["Deleted"]}
     (before,) = client.search("papertrail/search", body)
-    number = int(RIG.create(vendor)[0])
+    number = int(RIG.make(vendor)[0])
     RIG.delete(vendor, str(number))
     rows = client.search("papertrail/search", body, limit=1)
     assert [row["entityId"] for row in rows] == [before["entityId"], str(number)]
@@ -157,7 +157,7 @@ def test_jira_feed_of_changes(vendor, client):
     stamps = [row["updatedTime"] for row in first["values"]]
     assert stamps == sorted(stamps)
     assert first["lastPage"] is True
-    number = int(RIG.create(vendor)[0])
+    number = int(RIG.make(vendor)[0])
     assert client.jira("GET", f"worklog/updated?since={first['until']}").json()["values"] == []
     vendor.clock.forward(120)
     (row,) = client.jira("GET", f"worklog/updated?since={first['until']}").json()["values"]

@@ -78,7 +78,7 @@ def test_tempo_subscription(vendor, client, listener):
     until(lambda: subscriptions(client)[0]["active"])
     assert "sharedSecret" not in subscriptions(client)[0]
     listener.statuses = [500, 503]
-    (number,) = RIG.create(vendor)
+    (number,) = RIG.make(vendor)
     note = RIG.touch(vendor, number)
     until(lambda: len(listener.got) == 3)
     (headers, body), *repeated = listener.got
@@ -94,13 +94,13 @@ def test_a_subscription_that_does_not_echo_or_fails_too_often_is_off(vendor, cli
     number = client.tempo("POST", "webhooks/subscriptions", json={
         "url": listener.url, "event": "worklog.created"}).json()["id"]
     until(lambda: vendor.app.hooks.deliveries)
-    RIG.create(vendor)
+    RIG.make(vendor)
     assert (subscriptions(client)[0]["active"], listener.got) == (False, [])
     listener.echo = lambda text: text
     client.tempo("PATCH", f"webhooks/subscriptions/{number}/refresh")
     until(lambda: subscriptions(client)[0]["active"])
     listener.statuses = [500] * 10
-    RIG.create(vendor)
+    RIG.make(vendor)
     until(lambda: not subscriptions(client)[0]["active"])
     assert len(listener.got) == 10
     assert client.tempo("DELETE", f"webhooks/subscriptions/{number}").status_code == 204
@@ -113,7 +113,7 @@ def test_jira_admin_webhook(vendor, client, listener):
                                "name": "hub", "url": listener.url, "events": ["worklog_created"], "secret": "s3"})
     assert answer.status_code == 201
     listener.statuses = [500]
-    RIG.create(vendor)
+    RIG.make(vendor)
     until(lambda: len(listener.got) == 2)
     (first, body), (second, same) = listener.got
     assert (body, first["x-atlassian-webhook-identifier"]) == (same, second["x-atlassian-webhook-identifier"])
@@ -135,7 +135,7 @@ def test_control_registers_both_vendors_at_one_address(client, listener):
 
 
 def test_the_rigs_deliveries_are_signed_like_the_senders(vendor):
-    (number,) = RIG.create(vendor)
+    (number,) = RIG.make(vendor)
     request = RIG.delivery(vendor, [number])
     key = RIG.webhook_secrets["tempo_webhook_secret"].encode()
     signed = request.body + request.headers["tempo-timestamp"].encode()

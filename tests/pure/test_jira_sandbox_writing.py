@@ -27,7 +27,7 @@ def whole(row, **changes):
 
 
 def test_put_replaces_everything(vendor, client):
-    (number,) = RIG.create(vendor)
+    (number,) = RIG.make(vendor)
     row = client.tempo("GET", f"worklogs/{number}").json()
     marked = [*row["attributes"]["values"], {"key": "_Invoiced_", "value": "INV/2026/0007"}]
     after = client.tempo("PUT", f"worklogs/{number}", json=whole(row, attributes=marked)).json()
@@ -47,7 +47,7 @@ def test_put_replaces_everything(vendor, client):
     {"billable": True}, {"startDate": "02.04.2026"}, {"bypassPeriodClosuresAndApprovals": True},
 ])
 def test_put_that_is_refused_changes_nothing(vendor, client, change):
-    (number,) = RIG.create(vendor)
+    (number,) = RIG.make(vendor)
     row = client.tempo("GET", f"worklogs/{number}").json()
     answer = client.tempo("PUT", f"worklogs/{number}", json=whole(row, **change))
     assert answer.status_code == 400
@@ -57,7 +57,7 @@ def test_put_that_is_refused_changes_nothing(vendor, client, change):
 
 
 def test_an_approved_period_refuses_edits_until_it_is_reopened(vendor, client):
-    (number,) = RIG.create(vendor)
+    (number,) = RIG.make(vendor)
     row = client.tempo("GET", f"worklogs/{number}").json()
     RIG.approve(vendor, number)
     assert client.tempo("PUT", f"worklogs/{number}", json=whole(row)).status_code == 400
@@ -91,7 +91,7 @@ def test_approval_actions(client):
 
 
 def test_worklog_properties_of_jira(vendor, client):
-    (number,) = RIG.create(vendor)
+    (number,) = RIG.make(vendor)
     path = f"issue/20012/worklog/{int(number) + 40_000}/properties/odoo"
     assert client.jira("GET", path).status_code == 404
     assert [client.jira("PUT", path, json={"invoice": value}).status_code for value in ("A", "B")] == [201, 200]
@@ -108,7 +108,7 @@ def test_worklog_properties_of_jira(vendor, client):
 
 
 def test_a_property_stands_outside_the_approval(vendor, client):
-    (number,) = RIG.create(vendor)
+    (number,) = RIG.make(vendor)
     RIG.approve(vendor, number)
     (pair,) = client.tempo("POST", "worklogs/tempo-to-jira", json={"tempoWorklogIds": [int(number), 987]}).json()[
         "results"]

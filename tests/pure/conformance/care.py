@@ -41,11 +41,11 @@ def secrets_in_log(rig, vendor):
     try:
         session = rig.session(vendor)
         rig.connector.check(session)
-        rig.read(session)
+        rig.read_run(session)
         for kind in ("server_error", "rate_limited", "maintenance", "drop"):
             vendor.faults.add(kind)
             try:
-                rig.read(rig.session(vendor))
+                rig.read_run(rig.session(vendor))
             except ConnectorError as error:
                 handler.texts.append(str(error))
             vendor.faults.clear()
@@ -71,7 +71,7 @@ def time_outs(rig, vendor):
         session = rig.session(vendor)
         rig.connector.check(session)
         for stream in rig.connector.streams:
-            rig.read(session, code=stream.code)
+            rig.read_run(session, code=stream.code)
         if rig.connector.outbound and "write_lost_answer" not in rig.not_applicable:
             spec, items = rig.push_items(vendor)
             rig.connector.set_up(session)

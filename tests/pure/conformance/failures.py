@@ -14,13 +14,13 @@ from . import case
 def suffer(rig, vendor, kind, expected, **options):
     """Let one read fail, check its class, and that the same cursor works afterwards. Return the error."""
     session = rig.session(vendor, read_timeout=1)
-    rig.read(session)
+    rig.read_run(session)
     vendor.faults.add(kind, path=rig.read_path, **options)
     with pytest.raises(expected) as caught:
-        rig.read(session)
+        rig.read_run(session)
     assert not isinstance(caught.value, ConnectionRefusedByVendor), "no person needs to act"
     vendor.faults.clear()
-    assert {record.external_id for record in rig.read(session)[0]} == rig.ids(vendor)
+    assert {record.external_id for record in rig.read_run(session)[0]} == rig.ids(vendor)
     return caught.value
 
 

@@ -42,13 +42,13 @@ def authenticate(rig, vendor):
     wrong = rig.session(vendor)
     spoil(rig, wrong)
     with pytest.raises(ConnectionRefusedByVendor):
-        rig.read(wrong)
+        rig.read_run(wrong)
 
 
 @case("Several workers renew an expired token once")
 def refresh_contention(rig, vendor):
     first = rig.renewable_session(vendor)
-    rig.read(first)
+    rig.read_run(first)
     shared = SharedTokens(first.tokens)
     sessions = [rig.renewable_session(vendor) for _number in range(WORKERS)]
     for session in sessions:
@@ -56,7 +56,7 @@ def refresh_contention(rig, vendor):
     before = first.tokens.refreshes
     rig.expire(vendor)
     with ThreadPoolExecutor(WORKERS) as pool:
-        counts = list(pool.map(lambda session: len(rig.read(session)[0]), sessions))
+        counts = list(pool.map(lambda session: len(rig.read_run(session)[0]), sessions))
     assert set(counts) == {len(rig.ids(vendor))}
     assert first.tokens.refreshes == before + 1
 
@@ -64,10 +64,10 @@ def refresh_contention(rig, vendor):
 @case("A revoked access stops the connection and asks for a person")
 def revoked(rig, vendor):
     session = rig.session(vendor)
-    rig.read(session)
+    rig.read_run(session)
     rig.revoke(vendor)
     with pytest.raises(ConnectionRefusedByVendor) as caught:
-        rig.read(session)
+        rig.read_run(session)
     assert not isinstance(caught.value, MissingScopeError)
 
 
@@ -76,7 +76,7 @@ def wrong_scope(rig, vendor):
     code = rig.narrow(vendor)
     session = rig.session(vendor)
     with pytest.raises((MissingScopeError, ConnectorError)) as caught:
-        rig.read(session, code=code)
+        rig.read_run(session, code=code)
     assert isinstance(caught.value, MissingScopeError), repr(caught.value)
     lines = {line.code: line for line in rig.connector.check(rig.session(vendor))}
     blocked = {stream for line in lines.values() if not line.ok for stream in line.blocks}

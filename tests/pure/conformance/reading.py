@@ -17,14 +17,14 @@ def living(records):
 
 def first_load_done(rig, vendor):
     """Return the cursor after everything was read and some time went by. Each run has a session of its own."""
-    _records, cursor, _pages = rig.read(rig.session(vendor))
+    _records, cursor, _pages = rig.read_run(rig.session(vendor))
     vendor.clock.forward(LATER)
     return cursor
 
 
 @case("The first load brings every record once, over all pages")
 def first_load(rig, vendor):
-    records, _cursor, pages = rig.read(rig.session(vendor))
+    records, _cursor, pages = rig.read_run(rig.session(vendor))
     assert len(pages) > 1, "the stand-in has too few records to show paging"
     assert living(records) == rig.ids(vendor)
     assert len(records) == len(living(records))
@@ -38,9 +38,9 @@ def increment(rig, vendor):
     cursor = first_load_done(rig, vendor)
     changed = sorted(rig.ids(vendor))[0]
     mark = rig.touch(vendor, changed)
-    made = rig.create(vendor, 2)
+    made = rig.make(vendor, 2)
     vendor.clock.forward(LATER)
-    records, cursor, _pages = rig.read(rig.session(vendor), cursor)
+    records, cursor, _pages = rig.read_run(rig.session(vendor), cursor)
     found = {record.external_id: record for record in records}
     assert {changed, *made} <= set(found)
     assert mark in str(found[changed].raw)
@@ -48,35 +48,35 @@ def increment(rig, vendor):
     vendor.clock.forward(3 * 3600)
     mark = rig.touch(vendor, changed)
     vendor.clock.forward(LATER)
-    assert mark in str([record.raw for record in rig.read(rig.session(vendor), cursor)[0]])
+    assert mark in str([record.raw for record in rig.read_run(rig.session(vendor), cursor)[0]])
 
 
 @case("A record that shows up late with an older stamp is read")
 def back_dated(rig, vendor):
     cursor = first_load_done(rig, vendor)
-    made = rig.create(vendor, 1, vendor.clock.now() - timedelta(minutes=6))
+    made = rig.make(vendor, 1, vendor.clock.now() - timedelta(minutes=6))
     vendor.clock.forward(LATER)
-    assert set(made) <= living(rig.read(rig.session(vendor), cursor)[0])
+    assert set(made) <= living(rig.read_run(rig.session(vendor), cursor)[0])
 
 
 @case("Many records of one second are all read, and the reader comes to an end")
 def same_second(rig, vendor):
     cursor = first_load_done(rig, vendor)
-    made = rig.create(vendor, 4 * rig.page_size + 1, vendor.clock.now().replace(microsecond=0))
+    made = rig.make(vendor, 4 * rig.page_size + 1, vendor.clock.now().replace(microsecond=0))
     vendor.clock.forward(LATER)
-    assert set(made) <= living(rig.read(rig.session(vendor), cursor)[0])
+    assert set(made) <= living(rig.read_run(rig.session(vendor), cursor)[0])
 
 
 @case("A record without a change stamp is read")
 def null_cursor(rig, vendor):
-    (made,) = rig.create(vendor)
+    (made,) = rig.make(vendor)
     rig.unstamp(vendor, made)
     vendor.clock.forward(LATER)
-    records, cursor, _pages = rig.read(rig.session(vendor))
+    records, cursor, _pages = rig.read_run(rig.session(vendor))
     assert made in living(records)
     assert living(records) == rig.ids(vendor)
     vendor.clock.forward(LATER)
-    rig.read(rig.session(vendor), cursor)
+    rig.read_run(rig.session(vendor), cursor)
 
 
 @case("A deletion is learnt")
@@ -85,7 +85,7 @@ def deletion(rig, vendor):
     gone = sorted(rig.ids(vendor))[0]
     rig.delete(vendor, gone)
     vendor.clock.forward(rig.deletion_seconds)
-    records, _cursor, pages = rig.read(rig.session(vendor), cursor)
+    records, _cursor, pages = rig.read_run(rig.session(vendor), cursor)
     deleted = {record.external_id for record in records if record.operation == DELETE}
     if gone not in deleted:
         assert any(page.reconcile for page in pages), "it is neither told nor can it be found out"
@@ -101,7 +101,7 @@ def merge(rig, vendor):
     loser, winner = sorted(rig.ids(vendor))[:2]
     rig.merge(vendor, loser, winner)
     vendor.clock.forward(LATER)
-    records = rig.read(rig.session(vendor), cursor)[0]
+    records = rig.read_run(rig.session(vendor), cursor)[0]
     assert {record.external_id: record.raw for record in records if record.operation == MERGE} == {
         loser: {"winner": winner}}
 
@@ -138,5 +138,5 @@ def shrinking_page(rig, vendor):
         page = rig.connector.fetch_page(session, rig.spec(), page.cursor, {**options, "new_run": False})
         read |= {record.external_id for record in page.records}
     vendor.clock.forward(LATER)
-    read |= {record.external_id for record in rig.read(rig.session(vendor), page.cursor)[0]}
+    read |= {record.external_id for record in rig.read_run(rig.session(vendor), page.cursor)[0]}
     assert rig.ids(vendor) <= read

@@ -83,7 +83,7 @@ class Rig:
         """Return a :class:`Session` for the running stand-in that has no token yet."""
         raise NotImplementedError
 
-    def read(self, session, cursor=None, code="", **options):
+    def read_run(self, session, cursor=None, code="", **options):
         """Read one run. Return ``(records, cursor, pages)``; the cursor goes through JSON like in the database."""
         records, pages, cursor, new_run = [], [], cursor or {}, True
         options = {**RUN, "page_size": self.page_size, **options}
@@ -106,7 +106,7 @@ class Rig:
         """Return the set of external ids that a first load of the stream must bring."""
         raise NotImplementedError
 
-    def create(self, vendor, count=1, moment=None):
+    def make(self, vendor, count=1, moment=None):
         """Make ``count`` records of the stream and return their external ids.
 
         :param moment: aware datetime of their change stamp; None: now, by the stand-in's clock

@@ -14,7 +14,7 @@ class CertiniaRig(SalesforceRig):
     def _table(self, vendor, name=_TIMECARD):
         return vendor.app.store.tables[name]
 
-    def create(self, vendor, count=1, moment=None):
+    def make(self, vendor, count=1, moment=None):
         stamp = instant(moment or vendor.clock.now())
         model = next(row for row in self._table(vendor).rows.values() if not row.get("IsDeleted"))
         values = {key: value for key, value in model.items()

@@ -53,7 +53,7 @@ class DocuSignRig(Rig):
     def ids(self, vendor):
         return {row.id for row in vendor.app.store.rows.values() if row.status != "deleted"}
 
-    def create(self, vendor, count=1, moment=None):
+    def make(self, vendor, count=1, moment=None):
         return vendor.app.create_envelopes(count, moment)
 
     def touch(self, vendor, external_id, moment=None):

@@ -122,7 +122,7 @@ class FilesRig(Rig):
     def ids(self, vendor):
         return {row_id for rows in vendor.rows.values() for row_id in rows}
 
-    def create(self, vendor, count=1, moment=None):
+    def make(self, vendor, count=1, moment=None):
         made = [f"N{next(self._numbers)}" for _place in range(count)]
         vendor.add(f"more-{made[0]}.csv", made, moment)
         return made

@@ -42,7 +42,7 @@ class HarvestRig(Rig):
         with app.store.lock:
             return {str(id_) for id_, row in app.store["time_entries"].rows.items() if not (row and row["is_running"])}
 
-    def create(self, vendor, count=1, moment=None):
+    def make(self, vendor, count=1, moment=None):
         return [str(vendor.app.desk.create(moment)["id"]) for _place in range(count)]
 
     def touch(self, vendor, external_id, moment=None):

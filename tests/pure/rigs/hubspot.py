@@ -51,7 +51,7 @@ class HubSpotRig(Rig):
     def ids(self, vendor):
         return {str(number) for number in vendor.app.store.tables["companies"].by_id}
 
-    def create(self, vendor, count=1, moment=None):
+    def make(self, vendor, count=1, moment=None):
         return [vendor.app.create("companies", {"name": f"New company {number}", "city": "Bremen"}, moment)
                 for number in itertools.islice(self._numbers, count)]
 

@@ -48,7 +48,7 @@ class JiraRig(Rig):
     def ids(self, vendor):
         return {str(number) for number in vendor.app.store.worklogs}
 
-    def create(self, vendor, count=1, moment=None):
+    def make(self, vendor, count=1, moment=None):
         return [str(number) for number in vendor.app.create_worklogs(count, moment)]
 
     def touch(self, vendor, external_id, moment=None):
@@ -150,7 +150,7 @@ class JiraRig(Rig):
 
     def push_items(self, vendor, count=1, approved=True):
         """Billed time is approved time: Tempo refuses to change it, and the mark goes to Jira."""
-        numbers = self.create(vendor, count, vendor.clock.now() - timedelta(hours=1))
+        numbers = self.make(vendor, count, vendor.clock.now() - timedelta(hours=1))
         for number in numbers if approved else ():
             self.approve(vendor, number)
         outbound = next(spec for spec in self.connector.outbound if spec.code == "worklog_status")

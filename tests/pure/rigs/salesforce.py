@@ -35,7 +35,7 @@ class SalesforceRig(Rig):
     def ids(self, vendor):
         return {id_ for id_, row in self._table(vendor).rows.items() if not row.get("IsDeleted")}
 
-    def create(self, vendor, count=1, moment=None):
+    def make(self, vendor, count=1, moment=None):
         stamp = instant(moment or vendor.clock.now())
         return [vendor.app.store.seed("Account", stamp, Name=f"Made {number}") for number in range(count)]
 

@@ -54,7 +54,7 @@ class StripeRig(Rig):
         with store.lock:
             return {id_ for name in _OBJECTS for id_ in store[name].rows}
 
-    def create(self, vendor, count=1, moment=None):
+    def make(self, vendor, count=1, moment=None):
         return [vendor.app.money.pay({"amount": 10_000 + number, "customer": "cus_Nova01"}, moment)["id"]
                 for number in range(count)]
 
