@@ -58,6 +58,31 @@ class TestApplyTime(ApplyCase):
         self.assertEqual(timesheet.task_id.name, "Architecture")
         self.assertEqual(self.entry(timesheet).amount, 8 * 210)
 
+    def test_a_person_without_a_role_gets_no_role_s_price(self):
+        """The contract sells two roles at two prices, and nobody knows which one this is: it waits, unpriced."""
+        john = self.resource("John Roe")
+        entry = self.entry(self.time(self.project_, john, 8).record)
+        self.assertEqual((entry.state, entry.reason, entry.amount), ("held", "missing_rate", 0))
+        self.assertIn("John Roe (no role)", entry.exception_id.name)
+
+    def test_a_role_given_later_sends_the_hours_once_more(self):
+        john = self.resource("John Roe")
+        stream = self.connection.stream_ids.filtered(lambda item: item.code == "account")
+        message = self.env["psa.message"].create({
+            "connection_id": self.connection.id, "stream_id": stream.id, "company_id": self.us.id, "direction": "in",
+            "lane": "transaction", "origin": "pull", "operation": "upsert", "dedupe_key": "t", "object_type": "Time",
+            "external_id": "T", "payload": "{}", "payload_hash": "t", "state": "done"})
+        self.entry(self.time(self.project_, john, 8).record).message_id = message
+        john.psa_role_id = self.architect
+        again = self.env["psa.message"].search([("origin_message_id", "=", message.id)])
+        self.assertEqual((again.state, again.origin), ("pending", "replay"))
+
+    def test_one_price_for_all_roles_needs_no_role(self):
+        order = self.contract(self.deal_line(role=self.consultant, price=150, name="One"),
+                              self.deal_line(role=self.architect, price=150, name="Two"))
+        entry = self.entry(self.time(self.project(order), self.resource("John Roe"), 8).record)
+        self.assertEqual((entry.state, entry.amount), ("approved", 1200))
+
     def test_unapproved_time_waits(self):
         timesheet = self.time(self.project_, self.jane, approved=False, status="Submitted").record
         self.assertEqual(timesheet.unit_amount, 8)

@@ -113,3 +113,15 @@ class TestOwnership(SourcesCase):
         owners = self.env["psa.apply"]._owners(set(partners))
         self.assertEqual(self.env.cr.sql_log_count - before, 1)
         self.assertEqual(set(owners.values()), {self.crm.id})
+
+    def test_what_the_field_map_has_no_rule_for_is_not_cleared(self):
+        """A system that knows no tax numbers says nothing of them; with a rule, no value says that it is empty."""
+        nova = self.env["res.partner"].create({**NOVA, "is_company": True, "vat": "DE811907980", "city": "Hamburg"})
+        stream = self.stream(self.crm, "party")
+        old = self.env["psa.mapping"].search([("stream_id", "=", stream.id), ("state", "=", "active")])
+        old.action_new_version()
+        new = self.env["psa.mapping"].search([("stream_id", "=", stream.id), ("state", "=", "draft")])
+        new.line_ids.filtered(lambda line: line.canonical_field == "vat").unlink()
+        new.action_activate()
+        self.assertEqual(self.send(self.crm, "party", "A1", **NOVA), nova)
+        self.assertEqual((nova.vat, nova.city), ("DE811907980", False))

@@ -202,7 +202,7 @@ class PsaApplyTime(models.AbstractModel):
             "order_line_id": order_line.id,
             "project_id": project.id,
             "employee_id": item.parents["resource"].id,
-            "role_id": role.id,
+            "role_id": role.id or (False if self.env["psa.apply.time.place"]._needs_role(order) else None),
             "work_date": source["work_date"],
             "quantity": source["hours"],
             "currency_id": order.currency_id.id,

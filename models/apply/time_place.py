@@ -59,6 +59,12 @@ class PsaApplyTimePlace(models.AbstractModel):
             )), none)
         )[:1]
 
+    def _needs_role(self, order):
+        """Say whether hours on this contract have no price before their role is known: it sells several at several."""
+        lines = order.order_line.filtered(lambda line: line.psa_billing_method == "time_material")
+        everyone = lines.filtered(lambda line: not line.psa_role_id)
+        return not everyone and len(lines.psa_role_id) > 1 and len(set(lines.mapped("price_unit"))) > 1
+
     def _task_key(self, item, order_line, role):
         """Return what the item's task is unique by: project, order line and name; None when it needs no task."""
         name = order_line.name.split("\n")[0] if order_line else role.name

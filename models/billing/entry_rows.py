@@ -65,7 +65,9 @@ class PsaEntry(models.Model):
             line = self._line_of(row, id_of(spec.get("order_line_id")), lines[row["order_id"]])
             row["order_line_id"] = line["id"] if line else None
             row["method"] = line["method"] if line else None
-            row["role_id"] = row["role_id"] or (line and line["role_id"]) or role_by_employee.get(employee_id) or None
+            if spec.get("role_id") is not False:
+                row["role_id"] = (
+                    row["role_id"] or (line and line["role_id"]) or role_by_employee.get(employee_id) or None)
             self._complete_quantity(row, line)
             rows.append(row)
         return rows

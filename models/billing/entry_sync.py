@@ -20,7 +20,8 @@ class PsaEntry(models.Model):
 
         :param kind: a key of :data:`~.entry_kinds.SOURCE_FIELDS`
         :param specs: list of dicts: ``source`` (record), ``order_id``, ``order_line_id`` (or None), ``project_id``,
-            ``employee_id``, ``role_id``, ``work_date`` (date), ``quantity`` (Decimal: hours or units),
+            ``employee_id``, ``role_id`` (None: the line's or the person's; False: it cannot be known), ``work_date``
+            (date), ``quantity`` (Decimal: hours or units),
             ``currency_id`` (of the source; None: the contract's), ``fixed_amount`` (Decimal in the contract's
             currency, None: hours at a rate), ``approved``, ``billable``, ``deleted`` (the source removed it),
             ``source_blocked`` (``""``, ``held``, ``excluded`` or ``billed``), ``description``, ``source_amount``,

@@ -56,13 +56,15 @@ class Item:
     :ivar record: the Odoo record that it is bound to, or None. A handler may set it to adopt a record
     :ivar parents: ``{field: Odoo record}`` of the references that it has
     :ivar owners: ``{canonical field: owner}`` of the fields that the source does not simply own
+    :ivar told: canonical fields that the field map has rules for, or None: all. What the source says nothing about is
+        not cleared on a record that exists
     :ivar writes: what it may do to a record that exists: ``source`` writes, ``fill`` fills what is empty, ``link``
         writes nothing
     """
 
     __slots__ = ("claim", "message", "connection", "company", "object_type", "external_id", "canonical_type", "values",
                  "operation", "source_version", "part_of", "binding", "record", "_bound_record", "parents", "owners",
-                 "writes", "fingerprint", "outcome", "_settled", "amount", "currency", "translated")
+                 "told", "writes", "fingerprint", "outcome", "_settled", "amount", "currency", "translated")
 
     def __init__(self, claim, object_type, external_id, canonical_type, values, operation=UPSERT, part_of=None):
         self.claim = claim
@@ -77,6 +79,7 @@ class Item:
         self.source_version = claim.source_version
         self.part_of = part_of
         self.owners = {}
+        self.told = None
         self.writes = "source"
         self.binding = None
         self.record = None

@@ -150,6 +150,7 @@ class Mapper:
                 raise ValueError(f"{rule.field} is not a field of {canonical.TYPES[type_name].label}.") from error
             except PathError as error:
                 raise ValueError(f"{rule.field}: “{rule.path}” is not a path ({error}).") from error
+        self.names = frozenset(by_name)
         self.owners = {rule.field: rule.owner for rule in rules if rule.owner != "source"}
 
     def map(self, raw):

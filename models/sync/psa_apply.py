@@ -1,5 +1,7 @@
 from odoo import api, models
 
+from ...connectors import canonical
+
 
 class PsaApplyError(Exception):
     """A handler cannot apply an item.
@@ -85,10 +87,20 @@ class PsaApply(models.AbstractModel):
 
         A field that Odoo owns is set once, with the record. One that the source owns until a person edits it is written
         while it holds what the source wrote last. Of a record that another system owns only empty fields are filled.
+        What the field map has no rule for stays as it is: the source says nothing of it.
         """
-        if not item.record or (not item.owners and item.writes == "source"):
+        if not item.record:
+            return values
+        if item.told is not None:
+            values = {name: value for name, value in values.items() if self._is_told(item, name)}
+        if not item.owners and item.writes == "source":
             return values
         return {name: value for name, value in values.items() if self._may_write(item, name)}
+
+    def _is_told(self, item, name):
+        """The source says something of this Odoo field, if only that it is empty; or the handler makes it up."""
+        canonical_name = self._canonical_names.get(name, name)
+        return canonical_name in item.told or canonical_name not in canonical.TYPES[item.canonical_type].fields
 
     def _may_write(self, item, name):
         if item.writes != "source" and not (item.writes == "fill" and self._is_empty(item.record, name)):

@@ -58,6 +58,7 @@ def _read_upsert(batch, claim, source):
                     part_of=None if whole else claim.external_id)
         item.values = source.mapper.map(part.raw)
         item.owners = source.mapper.owners
+        item.told = source.mapper.names
         item.fingerprint = fingerprint(item.values)
         claim.items.append(item)
 
