@@ -56,13 +56,16 @@ class Item:
     :ivar record: the Odoo record that it is bound to, or None. A handler may set it to adopt a record
     :ivar parents: ``{field: Odoo record}`` of the references that it has
     :ivar owners: ``{canonical field: owner}`` of the fields that the source does not simply own
+    :ivar own: a person or the source said that it is a record of its own: it is not matched to one that is there
+    :ivar left: the Odoo record that it was merged into and leaves again with this version, or None
     :ivar writes: what it may do to a record that exists: ``source`` writes, ``fill`` fills what is empty, ``link``
         writes nothing
     """
 
     __slots__ = ("claim", "message", "connection", "company", "object_type", "external_id", "canonical_type", "values",
                  "operation", "source_version", "part_of", "binding", "record", "_bound_record", "parents", "owners",
-                 "writes", "fingerprint", "outcome", "_settled", "amount", "currency", "translated")
+                 "writes", "own", "left", "fingerprint", "outcome", "_settled", "amount", "currency",
+                 "translated")
 
     def __init__(self, claim, object_type, external_id, canonical_type, values, operation=UPSERT, part_of=None):
         self.claim = claim
@@ -78,6 +81,8 @@ class Item:
         self.part_of = part_of
         self.owners = {}
         self.writes = "source"
+        self.own = False
+        self.left = None
         self.binding = None
         self.record = None
         self._bound_record = None
@@ -95,6 +100,11 @@ class Item:
     def ok(self):
         """Nothing has been decided about it yet."""
         return self.outcome is None
+
+    @property
+    def unmatched(self):
+        """It has no record yet and may be one that is there already."""
+        return self.ok and not self.record and not self.own
 
     @property
     def name(self):
@@ -142,6 +152,11 @@ class Item:
 
     # for the engine
 
+    @property
+    def bound_record(self):
+        """The record that it was bound to before this attempt, or None."""
+        return self._bound_record
+
     def settle(self):
         """What is decided so far does not depend on the handlers: :meth:`reset` keeps it."""
         self._settled = self.outcome
@@ -163,7 +178,8 @@ class Bound:
     """A row of ``psa.binding`` as the drain loaded and locked it."""
 
     __slots__ = ("id", "object_type", "external_id", "canonical_type", "res_model", "res_id", "source_version",
-                 "fingerprint", "alias_of_id", "deleted_at_source", "message_id", "part_of", "applied")
+                 "fingerprint", "alias_of_id", "deleted_at_source", "message_id", "part_of", "applied",
+                 "merged_at_source", "former_id", "own_record", "split_from")
 
     def __init__(self, *values):
         for name, value in zip(self.__slots__, values, strict=True):
