@@ -2,6 +2,7 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError
 
 from ..models.desk.binding_split import SPLIT_MODELS
+from .psa_exception_link import FIELDS
 
 
 class PsaBindingSplit(models.TransientModel):
@@ -35,15 +36,6 @@ class PsaBindingSplit(models.TransientModel):
     move_contacts = fields.Boolean("Take These Contacts Along")
     reason = fields.Text(required=True)
 
-    _FIELDS = {
-        "hr.employee": "employee_id",
-        "res.partner": "partner_id",
-        "project.project": "project_id",
-        "sale.order": "order_id",
-        "project.milestone": "milestone_id",
-        "project.task": "task_id",
-    }
-
     @api.depends("binding_id")
     def _compute_old(self):
         for wizard in self:
@@ -72,7 +64,7 @@ class PsaBindingSplit(models.TransientModel):
         self.ensure_one()
         record = None
         if self.choice == "record":
-            record = self[self._FIELDS[self.model]] if self.model else None
+            record = self[FIELDS[self.model]] if self.model else None
             if not record:
                 raise UserError(self.env._("Choose the record that it is."))
             record.check_access("read")

@@ -14,7 +14,7 @@ SPLIT_MODELS = {
     "milestone": "project.milestone",
     "task": "project.task",
 }
-_PAYLOAD_STATES = ("done", "skipped")
+_FINISHED = ("done", "skipped")
 
 
 class PsaBinding(models.Model):
@@ -165,12 +165,12 @@ class PsaBinding(models.Model):
         """Return the newest finished message that says what this record is, not that it is gone; maybe none."""
         self.ensure_one()
         message = self.message_id
-        if message.operation == "upsert" and message.state in _PAYLOAD_STATES:
+        if message.operation == "upsert" and message.state in _FINISHED:
             return message
         messages = self.env["psa.message"].search([
             ("connection_id", "=", self.connection_id.id), ("object_type", "=", self.object_type),
             ("external_id", "=", self.part_of or self.external_id), ("direction", "=", "in"),
-            ("operation", "=", "upsert"), ("state", "in", _PAYLOAD_STATES), ("skip_reason", "!=", "waived")])
+            ("operation", "=", "upsert"), ("state", "in", _FINISHED), ("skip_reason", "!=", "waived")])
         return max(messages, key=lambda message: (message.source_version or "", message.id), default=messages)
 
     def _came_with(self, old, aliases):
