@@ -73,6 +73,7 @@
         "views/psa_dashboard_views.xml",
         "wizards/psa_exception_waive_views.xml",
         "wizards/psa_exception_link_views.xml",
+        "wizards/psa_binding_split_views.xml",
         "wizards/psa_replay_views.xml",
         "wizards/psa_payment_choose_views.xml",
         "views/psa_stream_views.xml",

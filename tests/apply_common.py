@@ -75,7 +75,7 @@ class ApplyCase(TransactionCase):
     def _item(self, canonical_type, external_id, values, operation="upsert", parents=None):
         claim = SimpleNamespace(
             message=self.env["psa.message"], connection=self.connection, company=self.connection.company_id,
-            source_version="2026-01-01T00:00:00Z", decided={})
+            source_version="2026-01-01T00:00:00Z", decided={}, described="")
         item = Item(claim, canonical_type.title(), external_id, canonical_type, values, operation)
         item.parents = parents or {}
         item.binding = self.env["psa.binding"].search([

@@ -27,6 +27,7 @@ MATRIX = {
     "psa.billing.run.line": {"auditor": "r"},
     "psa.billing.share": {"auditor": "r", "reviewer": "rwcu", "mapper": "rwcu"},
     "psa.binding": {"auditor": "r", "administrator": "rwcu"},
+    "psa.binding.split": {"reviewer": "rwcu"},
     "psa.cap": {"auditor": "r", "approver": "rwcu"},
     "psa.cap.use": {"auditor": "r"},
     "psa.charge": {"auditor": "r"},
@@ -289,6 +290,9 @@ class TestPublicMethods(AccessCase):
             "psa.amendment": self.env["psa.amendment"].create({
                 "order_id": order.id, "name": "A", "change_ids": [(0, 0, {"kind": "rate", "amount": 1})]}),
             "psa.rate.card": self.env["psa.rate.card"].create({"name": "Card", "company_id": self.company.id}),
+            "psa.binding": self.env["psa.binding"].create({
+                "connection_id": self.connection.id, "object_type": "Account", "external_id": "A-split",
+                "canonical_type": "party", "res_model": "res.partner", "res_id": order.partner_id.id}),
             "psa.exception": exception,
             "psa.exception.cause": exception.cause_id,
             "psa.message": messages,

@@ -57,7 +57,7 @@ class TestApplyRate(ApplyCase):
         self.assertEqual(items[0].record.source, "Fake R1")
 
     def test_rate_for_nobody(self):
-        self.assert_held(self.rate("R1", 150), "invalid_data", "The rate R1 names neither a person nor a role")
+        self.assert_held(self.rate("R1", 150), "invalid_data", "Rate R1 names neither a person nor a role")
         self.assert_held(self.rate("R2", 150, party=self.party()), "invalid_data", "neither a person nor a role")
 
     def test_rate_of_a_project_without_contract(self):
@@ -141,7 +141,7 @@ class TestApplyRate(ApplyCase):
             "company_id": self.us.id, "role_id": self.consultant.id, "amount": 140, "date_from": date(2026, 3, 1)})
         item = self.rate("R1", 150, date(2026, 1, 1), role=self.consultant)
         self.assert_held(
-            item, "rate_conflict", "The rate R1 of $", "Consultant / $", "140.00 (03/01/2026 to open end", "made by")
+            item, "rate_conflict", "Rate R1 of $", "Consultant / $", "140.00 (03/01/2026 to open end", "made by")
         self.assertEqual(item.outcome.record, own)
         self.assertEqual(self.prices(role_id=self.consultant.id), [(140, date(2026, 3, 1), False)])
         self.assert_state(self.rate("R1", 150, date(2026, 1, 1), date(2026, 2, 28), role=self.consultant), "done")

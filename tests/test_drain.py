@@ -89,14 +89,16 @@ class TestDrain(EngineCase):
         self.receive("account", ("A1", "2", {"winner": "A2"}, "merge"))
         self.drain()
         self.receive("account", ("A2", "2", {"winner": "A3"}, "merge"))
-        self.receive("account", self.account("A1", "3", Name="Late change of the loser"))
+        self.receive("account", self.account("A1", "1a", Name="Late change of the loser"))
+        self.receive("account", self.account("A1", "3", "delete"))
         self.drain()
         resolved = self.env["psa.binding"]._resolve(self.connection, {("Account", "A1"), ("Account", "A2")})
         third = self.partner("Account", "A3")
         self.assertEqual(set(resolved.values()), {("res.partner", third.id)})
         self.assertEqual(third.name, "Account A3")
-        late = self.messages(source_version="3")
-        self.assertEqual((late.state, late.skip_reason), ("skipped", "out_of_scope"))
+        late = self.messages(source_version="3") | self.messages(source_version="1a")
+        self.assertEqual({(message.state, message.skip_reason) for message in late}, {
+            ("skipped", "out_of_scope"), ("skipped", "superseded")})
 
     def test_merge_into_a_record_that_is_not_there_yet(self):
         self.receive("account", self.account("A1"))

@@ -1,16 +1,18 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
+from ..models.desk.binding_split import SPLIT_MODELS
+
 # The model that a record of each canonical type is.
-MODELS = {
-    "party": "res.partner",
-    "person": "res.partner",
-    "resource": "hr.employee",
-    "deal": "sale.order",
-    "project": "project.project",
-    "milestone": "project.milestone",
-    "agreement": "psa.agreement",
-    "task": "project.task",
+MODELS = {**SPLIT_MODELS, "agreement": "psa.agreement"}
+# The field of a dialog that holds the record which a person has chosen.
+FIELDS = {
+    "hr.employee": "employee_id",
+    "res.partner": "partner_id",
+    "project.project": "project_id",
+    "sale.order": "order_id",
+    "project.milestone": "milestone_id",
+    "project.task": "task_id",
 }
 
 
@@ -37,15 +39,6 @@ class PsaExceptionLink(models.TransientModel):
     task_id = fields.Many2one("project.task")
     candidate_ids = fields.Many2many("res.partner", compute="_compute_candidates")
     may_be_new = fields.Boolean(compute="_compute_candidates")
-
-    _FIELDS = {
-        "hr.employee": "employee_id",
-        "res.partner": "partner_id",
-        "project.project": "project_id",
-        "sale.order": "order_id",
-        "project.milestone": "milestone_id",
-        "project.task": "task_id",
-    }
 
     @api.model
     def default_get(self, fields):
@@ -89,7 +82,7 @@ class PsaExceptionLink(models.TransientModel):
         if self.model == "psa.agreement":
             record = self.amendment_id or self.order_id  # the agreement itself is made for it
         else:
-            record = self[self._FIELDS[self.model]] if self.model else None
+            record = self[FIELDS[self.model]] if self.model else None
         if not record:
             raise UserError(self.env._("Choose the record that it is."))
         record.check_access("read")

@@ -23,7 +23,7 @@ class PsaApplyMilestone(models.AbstractModel):
     def _prepare(self, items):
         share_prefetch(items)
         self._check_contract([item for item in items if item.ok])
-        self._adopt([item for item in items if item.ok and not item.record])
+        self._adopt([item for item in items if item.unmatched])
 
     def _check_contract(self, items):
         for item in items:

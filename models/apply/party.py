@@ -64,7 +64,7 @@ class PsaApplyParty(models.AbstractModel):
                     ),
                     key=item.key,
                 )
-        self._match([item for item in items if item.ok and not item.record], countries)
+        self._match([item for item in items if item.unmatched], countries)
 
     def _match(self, items, countries):
         """Find the partners of customers that have no link yet, the surest way first."""

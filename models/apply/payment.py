@@ -73,11 +73,11 @@ class PsaApplyPayment(models.AbstractModel):
         if source["kind"] not in _KINDS:
             item.hold("invalid_data", self.env._(
                 "%(record)s is a “%(kind)s”, which is no kind of payment that the hub knows.",
-                record=item.external_id, kind=source["kind"]), **hold)
+                record=item.name, kind=source["kind"]), **hold)
         elif inactive:
             item.hold("currency_mismatch", self.env._(
-                "The payment %(record)s is in %(currency)s, which is not switched on in Odoo.",
-                record=item.external_id, currency=inactive[0]), **hold)
+                "%(record)s is in %(currency)s, which is not switched on in Odoo.",
+                record=item.name, currency=inactive[0]), **hold)
         elif not item.connection._hold_for_settings(item, settings):
             self._hold_without_rate(item, currencies[kept_in], source["paid_on"], hold)
 
@@ -89,7 +89,7 @@ class PsaApplyPayment(models.AbstractModel):
                 "%(payment)s is booked as %(kind)s of %(booked)s, and now %(record)s says %(amount)s %(currency)s "
                 "(%(new_kind)s, %(settled)s %(kept_in)s at the provider).",
                 payment=payment.name, kind=payment.psa_kind, booked=payment.currency_id.format(payment.amount),
-                record=item.external_id, amount=source["amount"], currency=source["currency"], new_kind=source["kind"],
+                record=item.name, amount=source["amount"], currency=source["currency"], new_kind=source["kind"],
                 settled=source["settled_amount"] or source["amount"],
                 kept_in=source["settlement_currency"] or source["currency"],
             ), key=item.key, amount=source["amount"], currency=source["currency"], company=item.company,

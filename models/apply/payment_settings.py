@@ -86,5 +86,5 @@ class PsaApplyMoney(models.AbstractModel):
         if currency != company.currency_id and not self.env["psa.exchange.rate"]._rates_on({key})[key]:
             item.hold("missing_exchange_rate", self.env._(
                 "The money of %(record)s is in %(currency)s, and Odoo has no exchange rate of %(date)s for it.",
-                record=item.external_id, currency=currency.name, date=day,
+                record=item.name, currency=currency.name, date=day,
             ), **{**hold, "key": f"exchange:0:{currency.id}:{day}"})

@@ -62,8 +62,8 @@ class PsaApplyPayout(models.AbstractModel):
         settings = ["payment_journal_id", "payout_journal_id", *(["fee_account_id"] if others else [])]
         if not currency or not currency.active:
             item.hold("currency_mismatch", self.env._(
-                "The payout %(record)s is in %(currency)s, which is not switched on in Odoo.",
-                record=item.external_id, currency=source["currency"]), **hold)
+                "%(record)s is in %(currency)s, which is not switched on in Odoo.",
+                record=item.name, currency=source["currency"]), **hold)
         elif not item.connection._hold_for_settings(item, settings):
             self._check_lines(item, lines, known, hold)
             if item.ok:
@@ -80,23 +80,23 @@ class PsaApplyPayout(models.AbstractModel):
             first = unknown[0]["payment_id"]
             missing = sum(line["net"] for line in unknown)
             item.hold("payout_incomplete", self.env._(
-                "The payout %(record)s of %(amount)s %(currency)s contains %(count)s payments over %(missing)s that "
+                "%(record)s of %(amount)s %(currency)s contains %(count)s payments over %(missing)s that "
                 "are not in the books, first %(first)s. It goes on by itself when they are.",
-                record=item.external_id, amount=source["amount"], currency=source["currency"], count=len(unknown),
+                record=item.name, amount=source["amount"], currency=source["currency"], count=len(unknown),
                 missing=missing, first=first,
             ), **{**hold, "amount": abs(missing),
                   "key": record_key(item.connection.id, self._payment_type(item.connection), first)})
         elif income:
             item.hold("payout_incomplete", self.env._(
-                "The payout %(record)s contains %(amount)s %(currency)s (%(kind)s) that belong to no payment. Find out "
+                "%(record)s contains %(amount)s %(currency)s (%(kind)s) that belong to no payment. Find out "
                 "where they come from, book the payout by hand and waive this.",
-                record=item.external_id, amount=income[0]["net"], currency=source["currency"],
+                record=item.name, amount=income[0]["net"], currency=source["currency"],
                 kind=income[0]["description"] or income[0]["kind"],
             ), **{**hold, "amount": income[0]["net"]})
         elif source["complete"] and difference:
             item.hold("payout_incomplete", self.env._(
-                "The payout %(record)s is %(amount)s %(currency)s, but what it consists of adds up to %(sum)s.",
-                record=item.external_id, amount=source["amount"], currency=source["currency"],
+                "%(record)s is %(amount)s %(currency)s, but what it consists of adds up to %(sum)s.",
+                record=item.name, amount=source["amount"], currency=source["currency"],
                 sum=source["amount"] - difference,
             ), **{**hold, "amount": abs(difference)})
 
@@ -107,8 +107,8 @@ class PsaApplyPayout(models.AbstractModel):
         if line.currency_id.name != source["currency"] or line.currency_id.compare_amounts(
                 line.amount_currency, float(source["amount"])):
             item.hold("payment_changed", self.env._(
-                "The payout %(record)s is booked as %(booked)s in %(entry)s, and now it says %(amount)s %(currency)s.",
-                record=item.external_id, booked=line.currency_id.format(line.amount_currency), entry=item.record.name,
+                "%(record)s is booked as %(booked)s in %(entry)s, and now it says %(amount)s %(currency)s.",
+                record=item.name, booked=line.currency_id.format(line.amount_currency), entry=item.record.name,
                 amount=source["amount"], currency=source["currency"],
             ), key=item.key, amount=source["amount"], currency=source["currency"], company=item.company,
                 record=item.record)

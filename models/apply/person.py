@@ -20,7 +20,7 @@ class PsaApplyPerson(models.AbstractModel):
         share_prefetch(items)
         self._match_by_email([
             item for item in items
-            if item.ok and not item.record and item.parents.get("party") and email_normalize(item.values["email"])
+            if item.unmatched and item.parents.get("party") and email_normalize(item.values["email"])
         ])
 
     def _match_by_email(self, items):

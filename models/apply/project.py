@@ -35,8 +35,8 @@ class PsaApplyProject(models.AbstractModel):
     def _prepare(self, items):
         share_prefetch(items)
         self._check_entity([item for item in items if item.ok])
-        self._adopt([item for item in items if item.ok and not item.record and item.parents.get("deal")])
-        self._adopt_by_code([item for item in items if item.ok and not item.record and code_of(item.values["code"])])
+        self._adopt([item for item in items if item.unmatched and item.parents.get("deal")])
+        self._adopt_by_code([item for item in items if item.unmatched and code_of(item.values["code"])])
 
     def _check_entity(self, items):
         """Hold a project whose legal entity is not the one of its contract or of what was booked on it."""

@@ -81,20 +81,19 @@ class PsaApplyRate(models.AbstractModel):
         text = None
         if not order and not item.parents.get("resource") and not values["role"]:
             text = self.env._(
-                "The rate %s names neither a person nor a role. Only a contract can have one price for everyone.",
-                item.external_id)
+                "%s names neither a person nor a role. Only a contract can have one price for everyone.", item.name)
         elif order and customer and order.partner_id.commercial_partner_id != customer.commercial_partner_id:
             text = self.env._(
-                "The rate %(rate)s is for %(customer)s, but its project belongs to the contract %(contract)s of "
-                "%(owner)s.", rate=item.external_id, customer=customer.display_name, contract=order.name,
+                "%(rate)s is for %(customer)s, but its project belongs to the contract %(contract)s of %(owner)s.",
+                rate=item.name, customer=customer.display_name, contract=order.name,
                 owner=order.partner_id.display_name)
         elif not currency or not currency.active:
-            text = self.env._("The rate %(rate)s is in %(currency)s, which is not switched on in Odoo.",
-                              rate=item.external_id, currency=values["currency"])
+            text = self.env._("%(rate)s is in %(currency)s, which is not switched on in Odoo.",
+                              rate=item.name, currency=values["currency"])
         elif values["amount"] < 0:
-            text = self.env._("The rate %s is less than nothing.", item.external_id)
+            text = self.env._("The price of %s is less than nothing.", item.name)
         elif values["starts_on"] and values["ends_on"] and values["ends_on"] < values["starts_on"]:
-            text = self.env._("The rate %s ends before it starts.", item.external_id)
+            text = self.env._("%s ends before it starts.", item.name)
         if text:
             item.hold("invalid_data", text, key=item.key)
 
@@ -190,12 +189,12 @@ class PsaApplyRate(models.AbstractModel):
     def _hold_clash(self, price, other):
         item = price["item"]
         currency = self.env["res.currency"].browse(price["scope"][-1])
-        names = {"rate": item.external_id, "amount": currency.format(price["amount"])}
+        names = {"rate": item.name, "amount": currency.format(price["amount"])}
         if isinstance(other, dict):
             item.hold(
                 "rate_conflict",
                 self.env._(
-                    "The rate %(rate)s of %(amount)s begins on the same day as another one of the source for the same "
+                    "%(rate)s of %(amount)s begins on the same day as another one of the source for the same "
                     "work: %(other)s. Correct the dates at the source.",
                     other=currency.format(other["amount"]), **names),
                 key=item.key, record=other["rate"] or None)
@@ -203,7 +202,7 @@ class PsaApplyRate(models.AbstractModel):
         item.hold(
             "rate_conflict",
             self.env._(
-                "The rate %(rate)s of %(amount)s would count at the same time as %(other)s (%(start)s to %(end)s, made "
+                "%(rate)s of %(amount)s would count at the same time as %(other)s (%(start)s to %(end)s, made "
                 "by %(maker)s). Change or delete that one in Odoo, or correct the new one at the source.",
                 other=other.display_name, start=self._day(other.date_from, self.env._("ever")),
                 end=self._day(other.date_to, self.env._("open end")),

@@ -35,7 +35,7 @@ class PsaApplyResource(models.AbstractModel):
         for item in items:
             item.values["company"] = item.values["company"] or item.company
         open_items = [item for item in items if item.ok]
-        self._match_by_email([item for item in open_items if not item.record])
+        self._match_by_email([item for item in open_items if item.unmatched])
         self._check_company_change([item for item in open_items if item.record])
 
     def _match_by_email(self, items):

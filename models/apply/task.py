@@ -29,7 +29,7 @@ class PsaApplyTask(models.AbstractModel):
     def _prepare(self, items):
         share_prefetch(items)
         self._start_over([item for item in items if item.ok and item.record])
-        self._adopt([item for item in items if item.ok and not item.record])
+        self._adopt([item for item in items if item.unmatched])
 
     def _start_over(self, items):
         """Give a task that moved to another project a new one there: what was booked on the old one stays booked."""

@@ -6,6 +6,7 @@ from . import exception_decide
 from . import exception_fix_caps
 from . import exception_fix_costs
 from . import exception_fix_payments
+from . import binding_split
 from . import audit
 from . import res_company
 from . import res_config_settings

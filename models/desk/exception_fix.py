@@ -146,21 +146,13 @@ class PsaException(models.Model):
         self.ensure_one()
         connection, object_type, external_id = self._external_record()
         Binding = self.env["psa.binding"].sudo()
-        domain = [("connection_id", "=", connection.id), ("object_type", "=", object_type)]
-        binding = Binding.search([*domain, ("external_id", "=", external_id)])
-        other = Binding.search([
-            *domain, ("res_model", "=", record._name), ("res_id", "=", record.id), ("alias_of_id", "=", False),
-            ("id", "!=", binding.id),
-        ])
+        binding = Binding.search([
+            ("connection_id", "=", connection.id), ("object_type", "=", object_type),
+            ("external_id", "=", external_id)])
+        bound = Binding._bound_to(connection, object_type, record) - binding
         stream = self.env["psa.stream"].sudo().search(
             [("connection_id", "=", connection.id), ("object_type", "=", object_type)], limit=1)
-        values = {
-            "res_model": record._name,
-            "res_id": record.id,
-            "alias_of_id": other.id,
-            "deleted_at_source": False,
-            "company_id": record.company_id.id if "company_id" in record else False,
-        }
+        values = {**Binding._link_values(record, bound), "deleted_at_source": False}
         before = {"res_model": binding.res_model, "res_id": binding.res_id} if binding else None
         if binding:
             binding.write(values)
@@ -172,13 +164,14 @@ class PsaException(models.Model):
                 "external_id": external_id,
                 "canonical_type": stream.canonical_type or self._LINK_TYPES[record._name],
             })
+        binding._put_together(bound)
         self.env["psa.audit"]._log([{
             "event": "binding.link",
             "res_model": "psa.binding",
             "res_id": binding.id,
             "company_id": self.company_id.id,
             "before": before,
-            "after": {"res_model": record._name, "res_id": record.id, "alias": bool(other)},
+            "after": {"res_model": record._name, "res_id": record.id, "alias": bool(binding.alias_of_id)},
             "reason": self.name,
         }])
         self.env["psa.message"].sudo()._release([self.subject_key])

@@ -43,6 +43,22 @@ class ResPartner(models.Model):
 
     psa_entry_count = fields.Integer("Entries", compute="_compute_psa_entry_count", compute_sudo=True)
 
+    psa_binding_count = fields.Integer("At the Source", compute="_compute_psa_binding_count")
+
+    @api.depends_context("uid", "allowed_company_ids")
+    def _compute_psa_binding_count(self):
+        Binding = self.env["psa.binding"]
+        counts = dict(Binding._read_group(
+            [("res_model", "=", self._name), ("res_id", "in", self.ids)], ["res_id"], ["__count"],
+        )) if Binding.has_access("read") else {}
+        for partner in self:
+            partner.psa_binding_count = counts.get(partner._origin.id, 0)
+
+    def action_psa_bindings(self):
+        """Show the records of other systems that this is; a reviewer can split one off there."""
+        action = self.env["ir.actions.actions"]._for_xml_id("psa_hub.action_psa_binding")
+        return {**action, "domain": [("res_model", "=", self._name), ("res_id", "in", self.ids)], "context": {}}
+
     @api.depends_context("allowed_company_ids")
     def _compute_psa_entry_count(self):
         families = {partner.id: partner.commercial_partner_id.id for partner in self}

@@ -58,13 +58,16 @@ class Item:
     :ivar owners: ``{canonical field: owner}`` of the fields that the source does not simply own
     :ivar told: canonical fields that the field map has rules for, or None: all. What the source says nothing about is
         not cleared on a record that exists
+    :ivar own: a person or the source said that it is a record of its own: it is not matched to one that is there
+    :ivar left: the Odoo record that it was merged into and leaves again with this version, or None
     :ivar writes: what it may do to a record that exists: ``source`` writes, ``fill`` fills what is empty, ``link``
         writes nothing
     """
 
     __slots__ = ("claim", "message", "connection", "company", "object_type", "external_id", "canonical_type", "values",
                  "operation", "source_version", "part_of", "binding", "record", "_bound_record", "parents", "owners",
-                 "told", "writes", "fingerprint", "outcome", "_settled", "amount", "currency", "translated")
+                 "told", "writes", "own", "left", "fingerprint", "outcome", "_settled", "amount", "currency",
+                 "translated")
 
     def __init__(self, claim, object_type, external_id, canonical_type, values, operation=UPSERT, part_of=None):
         self.claim = claim
@@ -81,6 +84,8 @@ class Item:
         self.owners = {}
         self.told = None
         self.writes = "source"
+        self.own = False
+        self.left = None
         self.binding = None
         self.record = None
         self._bound_record = None
@@ -98,6 +103,11 @@ class Item:
     def ok(self):
         """Nothing has been decided about it yet."""
         return self.outcome is None
+
+    @property
+    def unmatched(self):
+        """It has no record yet and may be one that is there already."""
+        return self.ok and not self.record and not self.own
 
     @property
     def name(self):
@@ -145,6 +155,11 @@ class Item:
 
     # for the engine
 
+    @property
+    def bound_record(self):
+        """The record that it was bound to before this attempt, or None."""
+        return self._bound_record
+
     def settle(self):
         """What is decided so far does not depend on the handlers: :meth:`reset` keeps it."""
         self._settled = self.outcome
@@ -166,7 +181,8 @@ class Bound:
     """A row of ``psa.binding`` as the drain loaded and locked it."""
 
     __slots__ = ("id", "object_type", "external_id", "canonical_type", "res_model", "res_id", "source_version",
-                 "fingerprint", "alias_of_id", "deleted_at_source", "message_id", "part_of", "applied")
+                 "fingerprint", "alias_of_id", "deleted_at_source", "message_id", "part_of", "applied",
+                 "merged_at_source", "former_id", "own_record", "split_from")
 
     def __init__(self, *values):
         for name, value in zip(self.__slots__, values, strict=True):

@@ -28,6 +28,14 @@ class PsaBinding(models.Model):
     alias_of_id = fields.Many2one(
         "psa.binding", "Merged Into", readonly=True, index="btree_not_null", ondelete="restrict",
         help="After a merge at the source this record is the other one.")
+    merged_at_source = fields.Boolean(
+        readonly=True, help="The source merged it: when it comes back in a newer version, it is its own record again.")
+    former_id = fields.Integer(
+        "Record Before the Merge", readonly=True, help="ID of the Odoo record that it was before the source merged it.")
+    own_record = fields.Boolean(
+        readonly=True, help="A person said that it is a record of its own: it is never matched to one that is there.")
+    split_from = fields.Json(
+        readonly=True, help="External IDs from which a person has split it off: a merge with them is not followed.")
     deleted_at_source = fields.Boolean(readonly=True)
     applied = fields.Json(
         readonly=True, help="What the source last wrote to fields that it owns until a person edits them.")
@@ -45,6 +53,47 @@ class PsaBinding(models.Model):
     def _compute_display_name(self):
         for binding in self:
             binding.display_name = f"{binding.object_type} {binding.external_id}"
+
+    def _record(self):
+        """Return the Odoo record that this is bound to, an empty one when it is gone, None when there is none."""
+        self.ensure_one()
+        return self.env[self.res_model].browse(self.res_id).exists() if self.res_id else None
+
+    @api.model
+    def _bound_to(self, connection, object_type, record):
+        """Return all bindings of that connection and object type to ``record``, aliases too."""
+        return self.search([
+            ("connection_id", "=", connection.id), ("object_type", "=", object_type),
+            ("res_model", "=", record._name), ("res_id", "=", record.id)], order="id")
+
+    @api.model
+    def _link_values(self, record, bound):
+        """Return the values of a binding that a person links to ``record``.
+
+        :param bound: the other bindings to it; the first of them that is no alias is what the new one is an alias of
+        """
+        return {
+            "res_model": record._name,
+            "res_id": record.id,
+            "alias_of_id": bound.filtered(lambda binding: not binding.alias_of_id)[:1].id,
+            "merged_at_source": False,
+            "own_record": False,
+            "company_id": record.company_id.id if "company_id" in record else False,
+        }
+
+    def _set_apart(self, others):
+        """Remember that these are not ``others``, so that a merge that the source tells again is not followed."""
+        self._tell_apart(others, set.union)
+
+    def _put_together(self, others):
+        """Forget that these were split from ``others``."""
+        self._tell_apart(others, set.difference)
+
+    def _tell_apart(self, others, change):
+        for ours, theirs in ((self, others), (others, self)):
+            names = set(theirs.mapped("external_id"))
+            for binding in ours:
+                binding.split_from = sorted(change(set(binding.split_from or ()), names)) or False
 
     @api.model
     def _resolve(self, connection, references):

@@ -105,6 +105,8 @@ def _apply_type(batch, type_name, items):
             batch.env["psa.apply"]._settle_ownership([item for item in group if item.ok])
         if operation == DELETE:
             _keep_shared(group)
+        elif operation == MERGE:
+            _keep_apart(group)
         group = [item for item in group if item.ok and item.claim.blocked() is None]
         if group:
             getattr(handler, method)(group)
@@ -123,6 +125,13 @@ def _keep_shared(items):
     for item in items:
         if item.writes != "source":
             item.done(item.record)
+
+
+def _keep_apart(items):
+    """A merge of what a person has split is not followed, however often the source tells of it."""
+    for item in items:
+        if item.binding and item.values["winner"].external_id in (item.binding.split_from or ()):
+            item.skip("out_of_scope")
 
 
 def _conclude(claim):

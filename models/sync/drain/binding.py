@@ -6,7 +6,7 @@ from ..item import DELETE, UPSERT, Bound, Item, Outcome
 
 _COLUMNS = SQL(
     "id, object_type, external_id, canonical_type, res_model, res_id, source_version, fingerprint, alias_of_id, "
-    "deleted_at_source, message_id, part_of, applied")
+    "deleted_at_source, message_id, part_of, applied, merged_at_source, former_id, own_record, split_from")
 
 
 def load(batch):
@@ -33,6 +33,7 @@ def load(batch):
         for item in claim.items:
             item.binding = batch.bound.get((item.object_type, item.external_id))
             if item.binding is not None:
+                item.own = item.binding.own_record
                 item.bind_record(records.get((item.binding.res_model, item.binding.res_id)))
 
 
@@ -90,13 +91,13 @@ def compare(batch):
     """Skip what is older than what was applied, what changed nothing, and deletions of what never was here."""
     for claim in batch.open_claims():
         for item in claim.items:
-            _compare_item(claim, item)
+            _compare_item(batch, claim, item)
             item.settle()
         if not claim.items:
             claim.outcome = Outcome("skipped", reason="out_of_scope")
 
 
-def _compare_item(claim, item):
+def _compare_item(batch, claim, item):
     bound = item.binding
     if bound is None:
         if item.operation == DELETE:
@@ -105,9 +106,29 @@ def _compare_item(claim, item):
     if not claim.is_newer_than(bound.source_version or "", bound.message_id or 0):
         item.skip("stale")
     elif bound.alias_of_id:
-        item.skip("out_of_scope")  # merged away: the surviving record speaks for it
+        if _is_unmerged(claim, item):
+            item.left, item.own = item.record, True
+            item.bind_record(_former_record(batch, item))
+        else:
+            item.skip("out_of_scope")  # merged away: the surviving record speaks for it
     elif _is_unchanged(claim, item):
         item.skip("unchanged")
+
+
+def _is_unmerged(claim, item):
+    """The source merged it away and now tells of it as living, in a version after the merge."""
+    bound = item.binding
+    return (bound.merged_at_source and item.operation == UPSERT and not item.values.get("merged_into")
+            and claim.source_version > (bound.source_version or claim.source_version))
+
+
+def _former_record(batch, item):
+    """Return the record that it was before the merge, when that is there and nothing else is bound to it."""
+    bound = item.binding
+    record = batch.env[bound.res_model].browse(bound.former_id).exists() if bound.former_id else None
+    if record and not batch.env["psa.binding"]._bound_to(batch.connection, item.object_type, record):
+        return record
+    return None
 
 
 def _is_unchanged(claim, item):
