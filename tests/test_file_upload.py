@@ -180,7 +180,7 @@ class TestFileUpload(TransactionCase):
         self.drain("master")
         message = self.messages("rate")
         self.assertEqual(message.state, "held")
-        self.assertIn("rates.csv, row 2 belongs to the customer Customer K-7", message.error)
+        self.assertIn("rates.csv, row 2 names the customer Customer K-7", message.error)
         self.upload("id;name", "K-7;Nova Seven", code="customer", name="customers.csv")
         self.drain("master")
         self.assertEqual(message.state, "done", message.error)
