@@ -258,8 +258,8 @@ class Preview:
         kinds = {"new": self.env._("new"), "changed": self.env._("changed"), "unchanged": self.env._("unchanged")}
         head = _cells("th", ["", *(self._head(name) for name in names), ""])
         body = Markup().join(Markup("<tr>%s</tr>") % _cells("td", [
-            row.label.removeprefix(f"{self.file_name}, "), *(self._shown(values.get(name)) for name in names), kinds[kind],
-        ]) for row, kind, values in rows)
+            row.label.removeprefix(f"{self.file_name}, "), *(self._shown(values.get(name)) for name in names),
+            kinds[kind]]) for row, kind, values in rows)
         return _table(head, body)
 
     def _head(self, name):
