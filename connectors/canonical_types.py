@@ -62,7 +62,7 @@ _TYPES = (
         "email": Field(TEXT),
         "active": Field(BOOLEAN),
     }),
-    CanonicalType("resource", "Resource", 30, "master", {
+    CanonicalType("resource", "Employee", 30, "master", {
         "name": Field(TEXT, required=True),
         "email": Field(TEXT),
         "company": Field(CODE, domain="company", help="Legal entity that employs the person; empty: the connection's"),

@@ -25,7 +25,10 @@ def set_up(env):
     company.currency_id = env["res.currency"].search([("name", "=", studio.CURRENCY)])
     company.psa_match_from = 70  # a name is enough here: its customers are few, and no two are called alike
     firm._users(env, {studio.COMPANY: company})
-    env["res.users"].search([("login", "in", LOGINS)]).company_ids |= company
+    users = env["res.users"].search([("login", "in", LOGINS)])
+    users.company_ids |= company
+    if not env["psa.connection"].with_context(active_test=False).search_count([]):
+        users.company_id = company  # no other firm was set up: they begin where something is to be seen
     env.user.company_ids |= company
     env = env(context={**env.context, "allowed_company_ids": company.ids})
     _people(env, company)
@@ -81,6 +84,8 @@ def journals(env, company):
 # Which log-in each system is connected with; what a stand-in's ``/_sandbox/credentials`` says is filled in by name.
 AUTH_METHODS = {"hubspot": "private_app", "jira": "api_token", "harvest": "token", "stripe": "secret_key",
                 "docusign": "jwt"}
+NAMES = {"hubspot": "HubSpot", "jira": "Jira", "harvest": "Harvest", "stripe": "Stripe", "docusign": "DocuSign",
+         "files": "Files"}
 
 
 def connect(env, company, code, url, known, **values):
@@ -90,7 +95,7 @@ def connect(env, company, code, url, known, **values):
     :return: ``psa.connection``
     """
     connection = env["psa.connection"].create({
-        "name": f"Studio {code.capitalize()}", "connector_code": code, "environment": "sandbox",
+        "name": f"Studio {NAMES[code]}", "connector_code": code, "environment": "sandbox",
         "company_id": company.id, "auth_method": AUTH_METHODS.get(code), "rate_calls": 400, "rate_seconds": 1,
         **values})
     settings = dict(connection.settings or {})

@@ -6,6 +6,7 @@ import urllib.request
 
 from odoo.addons.psa_hub.demo import studio
 from odoo.addons.psa_hub.sandbox.studio import COMPANY
+from odoo.service.model import retrying
 
 urls = json.loads(os.environ["PSA_STUDIO"])
 
@@ -15,7 +16,9 @@ def known_by(code):
         return json.load(answer)
 
 
-company = env["res.company"].search([("name", "=", COMPANY)]) or studio.set_up(env)
+company = env["res.company"].search([("name", "=", COMPANY)])
+if not company:  # scheduled jobs of the running server may write to the same records
+    company = retrying(lambda: studio.set_up(env), env)
 env = env(context={**env.context, "allowed_company_ids": company.ids})
 env.cr.commit()
 for code in os.environ["PSA_STUDIO_CONNECT"].split():

@@ -100,7 +100,7 @@ class TestAgreement(SignatureCase):
         self.assertEqual((order.state, order.psa_awaits_signature), ("sent", True))
         self.assertFalse(self.project_of(order))
         [activity] = order.activity_ids
-        self.assertEqual((activity.user_id, activity.summary), (self.sam, "“Statement of work” will not be signed"))
+        self.assertEqual((activity.user_id, activity.summary), (self.sam, "Not signed: Statement of work"))
         self.assertIn("Wrong entity", activity.note)
         self.assertIn("will not be signed: Wrong entity", order.message_ids[0].body)
         self.sign("555005", external_id="ENV-2")

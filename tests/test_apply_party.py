@@ -197,6 +197,13 @@ class TestApplyPeople(ApplyCase):
         self.assertEqual(employee.hourly_cost, 61.24)
         self.assertEqual(employee.employee_type, "contractor")
 
+    def test_a_system_without_roles_leaves_the_person_s_role(self):
+        employee = self.env["hr.employee"].create({
+            "name": "Jane", "work_email": "jane@northwind.example", "company_id": self.us.id,
+            "psa_role_id": self.consultant.id})
+        self.assertEqual(self.resource(email="jane@northwind.example"), employee)
+        self.assertEqual(employee.psa_role_id, self.consultant)
+
     def test_leaver_is_archived_and_comes_back(self):
         employee = self.apply("resource", "R1", name="Jane", codes={"company": self.us, "role": None}).record
         self.apply("resource", "R1", name="Jane", active=False, codes={"company": self.us, "role": None})

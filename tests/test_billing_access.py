@@ -26,6 +26,13 @@ class TestBillingAccess(BillingCase):
             cls.env, "stranger", "psa_hub.group_approver", company_id=cls.other_company.id,
             company_ids=[Command.set(cls.other_company.ids)])
 
+    def test_a_contract_opens_without_sales_rights(self):
+        self.operator.group_ids |= self.env.ref("project.group_project_user")
+        self.assertFalse(self.operator.has_group("sales_team.group_sale_salesman"))
+        order = self.order.with_user(self.operator)
+        order.invalidate_recordset()
+        self.assertIn(self.project_of(self.order).id, order.read(["project_ids", "project_count"])[0]["project_ids"])
+
     def test_an_auditor_reads_and_changes_nothing(self):
         entries = self.make_time(self.order, [8])
         proposal = self.propose(self.order)

@@ -74,12 +74,12 @@ class TestFileUpload(TransactionCase):
         self.assertEqual(wizard.problem_count, 3)
         self.assertEqual(wizard.amount, "400.00 EUR", "an unreadable row has no amount")
         self.assertEqual(wizard.problem_amount, "200.00 EUR")
-        for told in ("hours.csv, row 4", "can mean 1234 or 1.234", "hours.csv, row 5: the resource “nobody”",
+        for told in ("hours.csv, row 4", "can mean 1234 or 1.234", "hours.csv, row 5: the employee “nobody”",
                      "hours.csv, row 6: nobody has said yet what the", "“Wizard”"):
             self.assertIn(told, wizard.problems_html)
         self.assertIn("7.5", wizard.rows_html)
         self.assertIn("<td>yes</td>", wizard.rows_html)
-        self.assertIn("hours.csv, row 2", wizard.rows_html)
+        self.assertIn("<td>row 2</td>", wizard.rows_html)
         self.assertFalse(self.messages())
         self.assertFalse(self.env["psa.file"].search([("connection_id", "=", self.connection.id)]))
 
@@ -88,7 +88,7 @@ class TestFileUpload(TransactionCase):
         wizard.action_preview()
         self.assertEqual(wizard.problem_count, 4)
         self.assertEqual(wizard.problems_html.count("<li>"), 1)
-        self.assertIn("hours.csv, row 2 and 3 more rows: the resource “nobody”", wizard.problems_html)
+        self.assertIn("hours.csv, row 2 and 3 more rows: the employee “nobody”", wizard.problems_html)
 
     def test_what_a_file_says_is_no_markup(self):
         wizard = self.wizard(HEADER, row("T1", project="<script>x</script>"))
@@ -148,7 +148,7 @@ class TestFileUpload(TransactionCase):
         self.drain("transaction")
         unknown, ambiguous, currency = self.messages()
         self.assertEqual(self.messages().mapped("state"), ["held"] * 3)
-        self.assertIn("hours.csv, row 2 names the resource “nobody@firm.example”", unknown.error)
+        self.assertIn("hours.csv, row 2 names the employee “nobody@firm.example”", unknown.error)
         self.assertIn("hours.csv, row 3: in the column “hours”, “1.234” can mean 1234 or 1.234", ambiguous.error)
         self.assertIn("hours.csv, row 4 cannot be used: “Currency”", currency.error)
 
@@ -180,7 +180,7 @@ class TestFileUpload(TransactionCase):
         self.drain("master")
         message = self.messages("rate")
         self.assertEqual(message.state, "held")
-        self.assertIn("rates.csv, row 2 belongs to the customer Customer K-7", message.error)
+        self.assertIn("rates.csv, row 2 names the customer Customer K-7", message.error)
         self.upload("id;name", "K-7;Nova Seven", code="customer", name="customers.csv")
         self.drain("master")
         self.assertEqual(message.state, "done", message.error)

@@ -135,6 +135,7 @@ class Preview:
 
     def __init__(self, wizard):
         self.env = wizard.env
+        self.file_name = wizard.name
         self.stream = wizard.stream_id.sudo()
         self.connection = self.stream.connection_id
         self.reader = RowReader(self.stream)
@@ -255,10 +256,16 @@ class Preview:
             return False
         names = [name for name in self.reader.fields if any(values.get(name) is not None for *_rest, values in rows)]
         kinds = {"new": self.env._("new"), "changed": self.env._("changed"), "unchanged": self.env._("unchanged")}
-        head = _cells("th", ["", *(field_label(name) for name in names), ""])
+        head = _cells("th", ["", *(self._head(name) for name in names), ""])
         body = Markup().join(Markup("<tr>%s</tr>") % _cells("td", [
-            row.label, *(self._shown(values.get(name)) for name in names), kinds[kind]]) for row, kind, values in rows)
+            row.label.removeprefix(f"{self.file_name}, "), *(self._shown(values.get(name)) for name in names),
+            kinds[kind]]) for row, kind, values in rows)
         return _table(head, body)
+
+    def _head(self, name):
+        """Return a column's title: what it refers to by its usual name, an employee and not a resource."""
+        refers = canonical.TYPES[self.type_name].fields[name].refers
+        return canonical.TYPES[refers].label if refers else field_label(name)
 
     def _problems_html(self):
         if not self.problems:

@@ -28,7 +28,7 @@ class PsaAgreement(models.Model):
     state = fields.Selection(STATES, required=True, readonly=True, default="sent")
     status = fields.Char("Status at the Source", readonly=True)
     signed_at = fields.Datetime("Signed", readonly=True)
-    signer_name = fields.Char("Signed By", readonly=True)
+    signer_name = fields.Char("Signer", readonly=True)
     signer_email = fields.Char("Signer's E-mail", readonly=True)
     void_reason = fields.Char("Why Void", readonly=True)
     attachment_ids = fields.Many2many("ir.attachment", string="Documents", readonly=True)

@@ -238,7 +238,7 @@ class PsaApplyAgreement(models.AbstractModel):
         if responsible:
             agreement._subject().with_context(**MAIL_HUSH).activity_schedule(
                 "mail.mail_activity_data_todo", user_id=responsible.id,
-                summary=self.env._("“%s” will not be signed", agreement.name),
+                summary=self.env._("Not signed: %s", agreement.name),
                 note=agreement.void_reason or agreement.status)
 
     def _responsible(self, agreement):

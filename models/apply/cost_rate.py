@@ -68,7 +68,7 @@ class PsaCostRate(models.Model):
                 "employee_id": employee.id,
                 "amount": employee.hourly_cost,
                 "currency_id": employee.currency_id.id,
-                "source": self.env._("Hourly cost of the employee before"),
+                "source": self.env._("Hourly cost until then"),
             }
             for employee in employees - known if employee.hourly_cost and employee.id not in open_start
         ]

@@ -172,7 +172,7 @@ class PsaApplyPayment(models.AbstractModel):
             "amount": float(source["amount"]),
             "currency_id": currencies[source["currency"]].id,
             "date": source["paid_on"],
-            "memo": " ".join(filter(None, [item.external_id, invoice.name, source["description"]])),
+            "memo": " ".join(dict.fromkeys(filter(None, [item.external_id, invoice.name, source["description"]]))),
             "payment_reference": item.external_id,
             "psa_connection_id": item.connection.id,
             "psa_kind": kind,

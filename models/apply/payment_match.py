@@ -149,7 +149,7 @@ class PsaApplyPaymentInvoice(models.AbstractModel):
             self.env._(
                 "The money of %(payer)s on %(date)s (%(amount)s %(currency)s, %(reference)s) %(reason)s.",
                 payer=source["customer_name"] or source["customer_email"] or self.env._("an unnamed customer"),
-                date=source["paid_on"], amount=source["amount"], currency=source["currency"],
+                date=source["paid_on"], amount=f"{source['amount']:,.2f}", currency=source["currency"],
                 reference=item.name, reason=reason,
             ),
             key=item.key, amount=source["amount"], currency=source["currency"], company=item.company, record=record,

@@ -110,9 +110,10 @@ class PsaApplyResource(models.AbstractModel):
             "name": source["name"],
             "work_email": source["email"] or False,
             "company_id": company.id,
-            "psa_role_id": source["role"].id if source["role"] else False,
             "active": source["active"] is not False,
         }
+        if source["role"]:  # a system without roles says nothing about them
+            values["psa_role_id"] = source["role"].id
         if source["external"] is not None:
             values["employee_type"] = "contractor" if source["external"] else "employee"
         if source["cost_rate"] is not None and (cost := self._hourly_cost(item, currencies)) is not None:

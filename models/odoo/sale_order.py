@@ -10,6 +10,9 @@ class SaleOrder(models.Model):
     _inherit = "sale.order"
 
     # === FIELDS === #
+    # Odoo searches them by a field that salespeople alone may read, and finance opens contracts too
+    project_ids = fields.Many2many(compute_sudo=True)
+    project_count = fields.Integer(compute_sudo=True)
     psa_contract = fields.Boolean(
         "Billed by PSA Hub",
         copy=False,

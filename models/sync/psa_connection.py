@@ -67,7 +67,7 @@ class PsaConnection(models.Model):
     webhook_token = fields.Char(
         required=True, readonly=True, copy=False, default=lambda self: secrets.token_urlsafe(32),
         groups="psa_hub.group_administrator")
-    webhook_url = fields.Char(compute="_compute_webhook_url", groups="psa_hub.group_administrator")
+    webhook_url = fields.Char("Webhook Address", compute="_compute_webhook_url", groups="psa_hub.group_administrator")
     webhook_max_bytes = fields.Integer(
         string="Largest Delivery (bytes)", default=2 * 1024 * 1024, required=True,
         help="A larger webhook delivery is answered 413.")

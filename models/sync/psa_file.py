@@ -40,7 +40,7 @@ class PsaFile(models.Model):
     company_id = fields.Many2one(related="stream_id.company_id", store=True, index=True)
     user_id = fields.Many2one("res.users", "Uploaded By", required=True, readonly=True,
                               default=lambda self: self.env.user)
-    content = fields.Binary(attachment=True, required=True, readonly=True, copy=False)
+    content = fields.Binary("File", attachment=True, required=True, readonly=True, copy=False)
     stamp = fields.Char(required=True, readonly=True, copy=False, help="The versions of the file's records begin so.")
     state = fields.Selection(
         [("running", "Being Stored"), ("done", "Stored"), ("failed", "Not Readable"), ("cancelled", "Cancelled")],

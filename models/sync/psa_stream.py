@@ -17,11 +17,12 @@ class PsaStream(models.Model):
 
     connection_id = fields.Many2one("psa.connection", required=True, ondelete="cascade", index=True, readonly=True)
     company_id = fields.Many2one(related="connection_id.company_id", store=True, index=True)
-    provider_code = fields.Char(required=True, readonly=True, help="Connector or package that declares the stream.")
+    provider_code = fields.Char(
+        "Declared By", required=True, readonly=True, help="Connector or package that declares the stream.")
     code = fields.Char(required=True, readonly=True)
     name = fields.Char(required=True)
     object_type = fields.Char(readonly=True, help="The system's own name of the object; empty for write-backs.")
-    canonical_type = fields.Char(required=True, readonly=True)
+    canonical_type = fields.Char("Record Type", required=True, readonly=True)
     direction = fields.Selection([("in", "Read"), ("out", "Write back")], required=True, readonly=True)
     sequence = fields.Integer(default=10, help="Order within a batch: what others refer to comes first.")
     lane = fields.Selection(
@@ -34,41 +35,44 @@ class PsaStream(models.Model):
         help="Webhook and poll: the system's notices are fast, the poll finds what they missed.")
     near_real_time = fields.Boolean(
         help="What money waits for: it goes first when several streams are due. Off: it comes in batches.")
-    interval_minutes = fields.Integer(default=15, required=True)
+    interval_minutes = fields.Integer("Read Every", default=15, required=True)
     overlap_seconds = fields.Integer(
-        default=600, required=True,
+        "Step Back", default=600, required=True,
         help="Each read steps back by this much, because systems commit records later than their time stamp says.")
-    page_size = fields.Integer(default=500, required=True)
-    page_limit = fields.Integer(default=1000, required=True, help="Pages per run; the next run goes on from there.")
+    page_size = fields.Integer("Records per Page", default=500, required=True)
+    page_limit = fields.Integer(
+        "Pages per Run", default=1000, required=True, help="The next run goes on from there.")
     cursor = fields.Json(readonly=True, copy=False)
-    watermark = fields.Char(readonly=True, copy=False, help="Up to which moment the stream is known to be complete.")
-    next_pull_at = fields.Datetime(copy=False, index=True)
-    last_pull_at = fields.Datetime(readonly=True, copy=False)
-    last_success_at = fields.Datetime(readonly=True, copy=False)
+    watermark = fields.Char(
+        "Complete Up To", readonly=True, copy=False, help="Up to which moment the stream is known to be complete.")
+    next_pull_at = fields.Datetime("Next Read", copy=False, index=True)
+    last_pull_at = fields.Datetime("Last Attempt", readonly=True, copy=False)
+    last_success_at = fields.Datetime("Last Read", readonly=True, copy=False)
     last_error = fields.Char(readonly=True, copy=False)
     blocked_reason = fields.Char(
         readonly=True, copy=False, help="The right that is missing. The stream rests until the next good check.")
 
     ownership = fields.Selection(
         [
-            ("auto", "First system that brought the record"),
-            ("source", "This stream writes"),
-            ("fill", "This stream fills what is empty"),
-            ("link", "This stream only links"),
+            ("auto", "First to bring it"),
+            ("source", "This stream"),
+            ("fill", "Fills gaps only"),
+            ("link", "Links only"),
         ],
-        required=True, default="auto",
-        help="Who changes a record that several systems know. First system: the one that brought or linked the record "
-             "first writes it, the others fill what is empty. Only links: nothing is written or made, what is not "
-             "recognised waits for a person. Owners of single fields are set in the field map.")
+        "Who Owns Records", required=True, default="auto",
+        help="Who changes a record that several systems know. First to bring it: the system that brought or linked the "
+             "record first writes it, the others fill what is empty. Links only: nothing is written or made, what is "
+             "not recognised waits for a person. Owners of single fields are set in the field map.")
 
-    freshness_minutes = fields.Integer(default=60, required=True, help="Later than this, the stream is shown as late.")
+    freshness_minutes = fields.Integer(
+        "Late After", default=60, required=True, help="Not read for so long, the stream is shown as late.")
 
     backfill_state = fields.Selection(
-        [("none", "None"), ("running", "Running"), ("done", "Done")], required=True, default="none", readonly=True,
-        copy=False)
-    backfill_since = fields.Datetime(readonly=True, copy=False)
-    backfill_cursor = fields.Json(readonly=True, copy=False)
-    backfill_page_size = fields.Integer(default=200, required=True)
+        [("none", "None"), ("running", "Running"), ("done", "Done")], "Back-fill", required=True, default="none",
+        readonly=True, copy=False)
+    backfill_since = fields.Datetime("Back-fill Since", readonly=True, copy=False)
+    backfill_cursor = fields.Json("Back-fill Cursor", readonly=True, copy=False)
+    backfill_page_size = fields.Integer("Records per Back-fill Page", default=200, required=True)
 
     # === CONSTRAINTS === #
 

@@ -124,7 +124,7 @@ def _decide(batch, item, refers, missing):
         text = batch.env._("The %(label)s of %(record)s (%(parent)s) was deleted in Odoo.", **names)
     elif missing.gone:
         text = batch.env._(
-            "%(record)s belongs to the %(label)s %(parent)s, which %(connection)s says does not exist.", **names)
+            "%(record)s names the %(label)s %(parent)s, which %(connection)s does not have.", **names)
     elif object_type in batch.connection._natural_keys():
         text = batch.env._(
             "%(record)s names the %(label)s “%(key)s”, which does not stand for exactly one record in Odoo. Link it to "

@@ -81,6 +81,11 @@ export class Dashboard extends Component {
         return this.state.figures.streams.filter((stream) => stream.freshness === "late");
     }
 
+    /** What is late or reads its history: the others need no line each. */
+    get notedStreams() {
+        return this.state.figures.streams.filter((stream) => stream.freshness === "late" || stream.backfill);
+    }
+
     // === ACTIONS === //
     openExceptions(cause) {
         const context = cause
