@@ -29,9 +29,11 @@ class TestBillingAccess(BillingCase):
     def test_a_contract_opens_without_sales_rights(self):
         self.operator.group_ids |= self.env.ref("project.group_project_user")
         self.assertFalse(self.operator.has_group("sales_team.group_sale_salesman"))
-        order = self.order.with_user(self.operator)
-        order.invalidate_recordset()
-        self.assertIn(self.project_of(self.order).id, order.read(["project_ids", "project_count"])[0]["project_ids"])
+        project = self.project_of(self.order)
+        project.reinvoiced_sale_order_id = self.order
+        self.env.invalidate_all()
+        found = self.order.with_user(self.operator).read(["project_ids", "project_count"])[0]
+        self.assertEqual((found["project_ids"], found["project_count"]), (project.ids, 1))
 
     def test_an_auditor_reads_and_changes_nothing(self):
         entries = self.make_time(self.order, [8])

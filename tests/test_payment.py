@@ -31,7 +31,7 @@ class TestPayment(PaymentCase):
         reference = f"account.move:{invoice.id}"
         self.assert_held(
             self.run_items(self.money(invoice_reference=reference, parents={"party": self.contoso})),
-            "payment_unmatched", "not of this database", "Contoso", "1190.00")
+            "payment_unmatched", "not of this database", "Contoso", "1,190.00")
         self.env["psa.binding"].create({
             "connection_id": self.connection.id, "object_type": "Page", "external_id": reference,
             "canonical_type": "payment_request", "res_model": "account.move", "res_id": invoice.id})
