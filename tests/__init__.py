@@ -92,3 +92,4 @@ from . import test_demo_money
 from . import test_billing_scenarios
 from . import test_billing_scenarios_money
 from . import test_switch_off
+from . import test_shadow

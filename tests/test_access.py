@@ -107,6 +107,7 @@ WITHOUT_COMPANY = {"psa.exception.cause", "psa.apply.total", "psa.apply.turn", "
 # Public methods that change nothing, or show what the user may see anyway.
 HARMLESS = {
     ("psa.cap", "action_open_waiting"),
+    ("psa.connection", "action_open_shadow"),
     ("psa.amendment", "action_open"),
     ("psa.amendment", "action_show_differences"),
     ("psa.contract.as.of", "action_price_under"),

@@ -6,3 +6,4 @@ from . import record_pages
 from . import dashboard
 from . import holder_rights
 from . import drill
+from . import connection_setup
