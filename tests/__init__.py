@@ -93,3 +93,4 @@ from . import test_billing_scenarios
 from . import test_billing_scenarios_money
 from . import test_switch_off
 from . import test_shadow
+from . import test_setup

@@ -191,7 +191,7 @@ class TestShadowBilling(HolderCase):
     def test_asking_costs_nothing_where_there_is_no_shadow(self):
         self.live()
         entries = self.make_time(self.order, [8])
+        self.env.cr.flush()
         self.env["psa.connection"]._shadow_ids()
-        self.env.flush_all()
         with self.assertQueryCount(0):
             self.assertEqual((entries._in_shadow(), self.order._psa_in_shadow()), ({}, {}))

@@ -7,3 +7,4 @@ from . import dashboard
 from . import holder_rights
 from . import drill
 from . import connection_setup
+from . import stream_catalogue
