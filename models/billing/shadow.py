@@ -42,8 +42,7 @@ class PsaEntry(models.Model):
     _inherit = "psa.entry"
 
     def _in_shadow(self):
-        """Return ``{entry id: name of the connection}`` of work that a system in shadow mode brought to a live contract.
-        """
+        """Return ``{entry id: connection's name}`` of work that a system in shadow mode brought to a live contract."""
         shadow_ids = self.env["psa.connection"]._shadow_ids()
         if not self.ids or not shadow_ids:
             return {}
@@ -75,8 +74,8 @@ class PsaProposal(models.Model):
         orders = self.order_id._psa_in_shadow()
         for proposal in self.filtered(lambda proposal: proposal.order_id.id in orders):
             raise UserError(self.env._(
-                "%(proposal)s is there to compare: %(connection)s is in shadow mode, and its contracts are not invoiced "
-                "until it goes live.", proposal=proposal.name, connection=orders[proposal.order_id.id]))
+                "%(proposal)s is there to compare: %(connection)s is in shadow mode, and its contracts are not "
+                "invoiced until it goes live.", proposal=proposal.name, connection=orders[proposal.order_id.id]))
         lines = self.line_ids.filtered(lambda line: line.decision == "in") \
             if self.env["psa.connection"]._shadow_ids() else self.line_ids.browse()
         shadow = lines.entry_id._in_shadow()

@@ -8,3 +8,6 @@ from . import holder_rights
 from . import drill
 from . import connection_setup
 from . import stream_catalogue
+from . import timeline
+from . import timeline_events
+from . import employee_page

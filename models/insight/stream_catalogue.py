@@ -96,8 +96,9 @@ class PsaStream(models.Model):
     def action_open_exceptions(self):
         """Show the open exceptions of what came through these flows."""
         action = self.env["ir.actions.actions"]._for_xml_id("psa_hub.action_psa_exception")
-        came = Domain("psa_message_ids.stream_id", "in", self.ids) | Domain("entry_ids.message_id.stream_id", "in", self.ids)
-        return {**action, "domain": list(came & Domain("is_open", "=", True)), "context": {}}
+        held = Domain("psa_message_ids.stream_id", "in", self.ids)
+        work = Domain("entry_ids.message_id.stream_id", "in", self.ids)
+        return {**action, "domain": list((held | work) & Domain("is_open", "=", True)), "context": {}}
 
     def action_catalogue_document(self):
         """Print these flows, or all that the user may see, as a document."""
