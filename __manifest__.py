@@ -85,6 +85,8 @@
         "views/psa_value_map_views.xml",
         "views/psa_exception_views.xml",
         "views/psa_connection_views.xml",
+        "views/psa_connection_setup_views.xml",
+        "views/psa_catalogue_views.xml",
         "views/psa_rate_card_views.xml",
         "views/psa_rate_views.xml",
         "views/psa_entry_views.xml",

@@ -42,4 +42,4 @@ class OAuth(http.Controller):
         return self._back(connection)
 
     def _back(self, connection):
-        return request.redirect(f"/odoo/psa.connection/{connection.id}", code=303)
+        return request.redirect(connection._consent_page(), code=303)

@@ -92,3 +92,7 @@ from . import test_demo_money
 from . import test_billing_scenarios
 from . import test_billing_scenarios_money
 from . import test_switch_off
+from . import test_shadow
+from . import test_setup
+from . import test_catalogue
+from . import test_timeline

@@ -108,6 +108,14 @@ WITHOUT_COMPANY = {"psa.exception.cause", "psa.apply.total", "psa.apply.turn", "
 # Public methods that change nothing, or show what the user may see anyway.
 HARMLESS = {
     ("psa.cap", "action_open_waiting"),
+    ("psa.connection", "action_open_shadow"),
+    ("psa.entry", "action_psa_timeline"),
+    ("psa.exception", "action_psa_timeline"),
+    ("psa.message", "action_psa_timeline"),
+    ("psa.stream", "action_catalogue_document"),
+    ("psa.stream", "action_open_exceptions"),
+    ("psa.timeline", "get_events"),
+    ("psa.timeline.page", "action_psa_timeline"),
     ("psa.amendment", "action_open"),
     ("psa.amendment", "action_show_differences"),
     ("psa.contract.as.of", "action_price_under"),

@@ -133,3 +133,21 @@ class TestPaymentDrain(TransactionCase):
         self.drain()
         self.assertFalse(self.env["account.payment"].search([("psa_connection_id", "=", self.connection.id)]),
                          "what a person deleted stays deleted")
+
+    def test_in_shadow_mode_payments_wait_and_are_booked_when_it_goes_live(self):
+        self.connection.sudo().is_shadow = True
+        self.payment(invoice_reference=self.bill.name)
+        self.payout()
+        self.drain()
+        self.assertEqual(self.states(), {"ch_1": "waiting", "po_1": "waiting"})
+        messages = self.env["psa.message"].search([("connection_id", "=", self.connection.id)])
+        self.assertEqual(set(messages.mapped("error")), {"Waits until Provider goes live."})
+        self.assertEqual((sum(messages.mapped("risk_amount")), self.bill.payment_state), (0, "not_paid"))
+        self.assertFalse(self.env["account.payment"].search([("company_id", "=", self.company.id)]))
+        self.env["psa.lane"]._cron_sweep()
+        self.env["psa.message"].invalidate_model()
+        self.assertEqual(self.states(), {"ch_1": "waiting", "po_1": "waiting"})
+        self.connection.sudo().write({"is_shadow": False, "went_live_at": "2026-05-30 00:00:00"})
+        self.env["psa.lane"]._cron_sweep()
+        self.drain()
+        self.assertEqual(self.states()["ch_1"], "done")

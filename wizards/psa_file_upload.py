@@ -72,6 +72,9 @@ class PsaFileUpload(models.TransientModel):
             lambda item: item.direction == "out" and item.canonical_type == "billing_status")[:1]
         if not stream:
             raise UserError(self.env._("%s does not write back what was billed.", self.connection_id.name))
+        if self.connection_id.is_shadow:
+            raise UserError(self.env._(
+                "%s is in shadow mode: nothing is handed over until it goes live.", self.connection_id.name))
         provider, spec = stream._declaration(stream.id)
         messages = self.env["psa.message"].search(
             [("stream_id", "=", stream.id), ("direction", "=", "out"), ("skip_reason", "!=", "superseded"),

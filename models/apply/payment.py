@@ -17,6 +17,7 @@ class PsaApplyPayment(models.AbstractModel):
     _name = "psa.apply.payment"
     _inherit = ["psa.apply.payment.invoice", "psa.apply.money"]
     _description = "Apply Payments"
+    _books = True
 
     # === PREPARE === #
     def _prepare(self, items):

@@ -16,6 +16,7 @@ class PsaApplyPayout(models.AbstractModel):
     _name = "psa.apply.payout"
     _inherit = "psa.apply.money"
     _description = "Apply Payouts"
+    _books = True
 
     # === PREPARE === #
     def _prepare(self, items):

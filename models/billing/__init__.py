@@ -60,3 +60,4 @@ from . import vendor_bill
 from . import vendor_purchase
 from . import proposal_approval
 from . import proposal_margin
+from . import shadow

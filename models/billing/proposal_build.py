@@ -116,12 +116,16 @@ class PsaProposal(models.Model):
               FROM psa_proposal_line line JOIN psa_proposal proposal ON proposal.id = line.proposal_id
              WHERE line.entry_id = ANY(%s) AND line.reserved
             """, entries.ids)))
+        shadow = entries._in_shadow()
         labels = dict(entries._fields["reason"]._description_selection(self.env))
         by_order = defaultdict(list)
         for entry in entries:
             values = self._line_values(entry, labels, taken, period_start)
             if values["quantity"] == values["amount"] == "0" and values["decision"] == "in":
                 continue
+            if values["decision"] == "in" and entry.id in shadow:
+                values["decision"] = "held"
+                values["reason"] = self.env._("From %s, which is in shadow mode", shadow[entry.id])
             by_order[entry.order_id.id].append({
                 "entry_id": entry.id,
                 "company_id": entry.company_id.id,

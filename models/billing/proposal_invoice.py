@@ -27,6 +27,7 @@ class PsaProposal(models.Model):
         :raise UserError: when entries changed since a proposal was built
         """
         proposals = self.with_context(**HUSH)
+        proposals._check_live()
         proposals._lock_and_check()
         proposals.write({
             "state": "approved", "approved_by": self.env.uid, "approved_at": fields.Datetime.now(),

@@ -6,3 +6,8 @@ from . import record_pages
 from . import dashboard
 from . import holder_rights
 from . import drill
+from . import connection_setup
+from . import stream_catalogue
+from . import timeline
+from . import timeline_events
+from . import employee_page

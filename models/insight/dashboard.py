@@ -176,6 +176,9 @@ class PsaDashboard(models.AbstractModel):
                 "breaker_state": connection.breaker_state,
                 "breaker_reason": connection.breaker_reason,
                 "last_success_at": connection.last_success_at,
+                "shadow": connection.is_shadow,
+                "setup": connection.setup_checklist,
+                "setup_left": connection.setup_left,
                 "late": len(connection.stream_ids.filtered(lambda stream: stream.freshness == "late")),
                 **{state: queue.get(connection.id, {}).get(state, 0)
                    for state in ("pending", "waiting", "retry", "held", "dead")},

@@ -16,3 +16,4 @@ from . import proposal_period
 from . import run
 from . import run_line
 from . import run_work
+from . import shadow

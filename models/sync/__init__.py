@@ -31,3 +31,4 @@ from . import psa_apply
 from . import psa_file
 from . import ownership
 from . import psa_lane
+from . import shadow

@@ -138,6 +138,11 @@ class Item:
         """Wait until that external record is bound."""
         self.outcome = Outcome("waiting", key=record_key(self.connection.id, object_type, external_id))
 
+    def wait_to_go_live(self):
+        """Wait until the connection leaves shadow mode; no money is at risk by that."""
+        self.outcome = Outcome("waiting", key=shadow_key(self.connection.id))
+        self.amount = 0
+
     def skip(self, reason):
         """Leave it out: ``out_of_scope``, ``unchanged``, ``stale`` or ``duplicate``."""
         self.outcome = Outcome("skipped", reason=reason)
@@ -271,4 +276,9 @@ def record_key(connection_id, object_type, external_id):
     return f"record:{connection_id}:{object_type}:{external_id}"
 
 
-__all__ = ["Bound", "Claim", "DELETE", "Item", "MERGE", "Outcome", "UPSERT", "record_key"]
+def shadow_key(connection_id):
+    """Return the wait key of what must not go before its connection is live."""
+    return f"shadow:{connection_id}"
+
+
+__all__ = ["Bound", "Claim", "DELETE", "Item", "MERGE", "Outcome", "UPSERT", "record_key", "shadow_key"]

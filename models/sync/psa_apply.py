@@ -28,6 +28,8 @@ class PsaApply(models.AbstractModel):
     _name = "psa.apply"
     _description = "Apply Canonical Records"
 
+    #: its records are booked in the ledger at once: in shadow mode they wait
+    _books = False
     #: ``{Odoo field: canonical field}`` where the names differ; for :meth:`_owned`.
     _canonical_names = {}
 

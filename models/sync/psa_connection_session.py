@@ -206,9 +206,14 @@ class PsaConnection(models.Model):
     @api.depends("check_result")
     def _compute_check_text(self):
         for connection in self:
-            connection.check_text = "\n".join(
-                f"{'✓' if line['ok'] else '✗'} {line['label']}: {line['message']}"
-                for line in connection.check_result or []) or False
+            names = {stream.code: stream.name for stream in connection.with_context(active_test=False).stream_ids}
+            lines = []
+            for line in connection.check_result or []:
+                lines.append(f"{'✓' if line['ok'] else '✗'} {line['label']}: {line['message']}")
+                if not line["ok"] and line["blocks"]:
+                    lines.append("   " + self.env._("Until then these rest: %s.", ", ".join(
+                        names.get(code, code) for code in line["blocks"])))
+            connection.check_text = "\n".join(lines) or False
 
     def action_check(self):
         """Log in, read one record of each object and name each missing right; a good result closes the breaker."""

@@ -317,7 +317,8 @@ class PsaLane(models.AbstractModel):
     @api.model
     def _release_gone(self):
         waiting = self.env["psa.message"]._read_group(
-            [("state", "=", "waiting"), ("direction", "=", "in")], ["connection_id", "wait_key"])
+            [("state", "=", "waiting"), ("direction", "=", "in"), ("wait_key", "=like", "record:%")],
+            ["connection_id", "wait_key"])
         references = defaultdict(set)
         for connection, key in waiting:
             references[connection].add(tuple(key.split(":", 3)[2:]))

@@ -9,7 +9,7 @@ from odoo.tools import SQL
 from ...connectors import jsontext
 from ...connectors.base import HINT
 from .attempts import pause
-from .item import record_key, storable
+from .item import record_key, shadow_key, storable
 
 PURGED_AT_ONCE = 20_000
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -78,15 +78,16 @@ class PsaMessage(models.Model):
         if not rows:
             return []
         columns = [list(column) for column in zip(*rows.values(), strict=True)]
+        kept_back = direction == "out" and stream.connection_id.id in self.env["psa.connection"]._shadow_ids()
         inserted = self.env.execute_query(SQL(
             """
             INSERT INTO psa_message (
                 connection_id, stream_id, company_id, direction, origin, state, attempt_count, received_at,
                 create_uid, create_date, write_uid, write_date,
-                dedupe_key, object_type, external_id, source_version, operation, payload, payload_hash, lane,
+                wait_key, dedupe_key, object_type, external_id, source_version, operation, payload, payload_hash, lane,
                 origin_message_id)
-            SELECT %(connection)s, %(stream)s, %(company)s, %(direction)s, %(origin)s, 'pending', 0, %(now)s,
-                   %(uid)s, %(now)s, %(uid)s, %(now)s, new.*
+            SELECT %(connection)s, %(stream)s, %(company)s, %(direction)s, %(origin)s, %(state)s, 0, %(now)s,
+                   %(uid)s, %(now)s, %(uid)s, %(now)s, %(wait_key)s, new.*
               FROM unnest(%(keys)s::varchar[], %(types)s::varchar[], %(ids)s::varchar[], %(versions)s::varchar[],
                           %(operations)s::varchar[], %(payloads)s::text[], %(hashes)s::varchar[], %(lanes)s::varchar[],
                           %(origins)s::int[]) AS new
@@ -95,6 +96,8 @@ class PsaMessage(models.Model):
             """,
             connection=stream.connection_id.id, stream=stream.id, company=stream.company_id.id,
             direction=direction, origin=origin, now=self.env.cr.now(), uid=self.env.uid, keys=list(rows),
+            state="waiting" if kept_back else "pending",
+            wait_key=shadow_key(stream.connection_id.id) if kept_back else None,
             types=columns[0], ids=columns[1], versions=[version or None for version in columns[2]],
             operations=columns[3], payloads=columns[4], hashes=columns[5], lanes=columns[6],
             origins=origin_message_ids or [None] * len(rows)))

@@ -234,6 +234,8 @@ class PsaStream(models.Model):
                 "state": "done", "done_at": fields.Datetime.now(), "source_version": version, "error": False,
                 "error_code": False, "next_attempt_at": False, "wait_key": False, "exception_id": False})
         released._close_if_released()
+        if done:
+            self.last_success_at = fields.Datetime.now()
         self._hand_over(done)
 
     def _hand_over(self, done):

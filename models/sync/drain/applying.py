@@ -94,7 +94,10 @@ def _apply_set(batch, claims):
 def _apply_type(batch, type_name, items):
     handler = batch.env["psa.apply"]._handler(type_name)
     items = [item for item in items if item.claim.blocked() is None]
-    living = [item for item in items if item.operation != DELETE]
+    if handler._books and batch.connection.is_shadow:
+        for item in items:
+            item.wait_to_go_live()
+    living = [item for item in items if item.ok and item.operation != DELETE]
     parents.attach(batch, living)
     translate.translate(batch, [item for item in living if item.ok and item.operation == UPSERT])
     for operation, method in _METHODS.items():

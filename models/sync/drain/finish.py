@@ -10,7 +10,7 @@ from odoo import fields
 from odoo.tools import SQL
 
 from ..attempts import pause
-from ..item import Outcome
+from ..item import Outcome, shadow_key
 from . import parents
 
 _logger = logging.getLogger(__name__)
@@ -184,6 +184,8 @@ def _write_states(batch, raised, risks):
 def _awaited_text(batch, outcome):
     if outcome.state != "waiting":
         return None
+    if outcome.key == shadow_key(batch.connection.id):
+        return batch.env._("Waits until %s goes live.", batch.connection.name)
     _record, _connection_id, object_type, external_id = outcome.key.split(":", 3)
     return batch.env._("Waits for %(object_type)s %(external_id)s.", object_type=object_type, external_id=external_id)
 
