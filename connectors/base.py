@@ -204,7 +204,8 @@ class Package:
 
     A package has the same ``streams``, ``outbound``, ``fetch_page``, ``fetch_records``, ``split``, ``describe``,
     ``describe_fields``, ``default_mappings``, ``default_value_maps``, ``push`` and ``check`` as a connector, and no
-    authentication. Its ``settings`` are kept on the host's connection; stream and outbound codes differ from the host's.
+    authentication. Its ``settings`` are kept on the host's connection; stream and outbound codes differ from the
+    host's.
     """
 
     code = ""

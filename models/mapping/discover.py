@@ -156,7 +156,9 @@ def likeness(canonical_name, path):
         return 0.0
     shared = len(set(ours) & set(theirs)) / len(set(ours) | set(theirs))
     spelt = SequenceMatcher(None, "".join(ours), "".join(theirs)).ratio()
-    return max(shared, spelt)
+    extra = len(set(theirs) - set(ours))
+    within = 0.8 - 0.05 * extra if set(ours) <= set(theirs) else 0.0
+    return max(shared, spelt, within)
 
 
 def suggest(canonical_name, paths, least=0.7):

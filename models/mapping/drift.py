@@ -21,8 +21,8 @@ class PsaStream(models.Model):
     """Schema drift: what changed among the source's fields since a person has looked at them last.
 
     Each day the fields of new stored records, and the vendor's own description where there is one, are compared with
-    what was known (``known_fields``). A removed or retyped field that the map in force reads is an exception that is due
-    at once, new fields are one that can wait. What is known changes only when a person accepts it.
+    what was known (``known_fields``). A removed or retyped field that the map in force reads is an exception that is
+    due at once, new fields are one that can wait. What is known changes only when a person accepts it.
     """
 
     _inherit = "psa.stream"

@@ -102,7 +102,8 @@ class PsaMapping(models.Model):
             for path, item in sorted(found.items(), key=lambda pair: (pair[0] not in used, -pair[1].count, pair[0])))
         return Markup(
             "<p class='text-muted'>%s</p><div class='table-responsive'>"
-            "<table class='table table-sm o_psa_source_fields'><thead><tr><th>%s</th><th>%s</th><th class='text-end'>%s</th><th>%s</th><th>%s</th></tr></thead>"
+            "<table class='table table-sm o_psa_source_fields'><thead><tr><th>%s</th><th>%s</th>"
+            "<th class='text-end'>%s</th><th>%s</th><th>%s</th></tr></thead>"
             "<tbody>%s</tbody></table></div>") % (
             self.env._("Seen in the last %s stored records.", total), self.env._("Path"), self.env._("What"),
             self.env._("Filled"), self.env._("For example"), self.env._("Becomes"), rows)
