@@ -5,6 +5,8 @@ from dataclasses import replace
 from ..errors import MissingScopeError
 from .client import client_of
 
+_UNREADABLE = {"address", "location", "base64"}  # made of other fields, or files: no bulk read takes them
+
 
 def with_wanted(session, stream, spec):
     """Return ``spec`` with the fields that the connection's field maps read (custom ones) as optional ones.
@@ -43,4 +45,4 @@ def described(session, spec):
 def _entries(describe, prefix):
     return {f"{prefix}{name}": {"type": entry["type"], "label": entry.get("label") or "",
                                 "custom": bool(entry.get("custom", name.endswith("__c")))}
-            for name, entry in describe.items()}
+            for name, entry in describe.items() if entry["type"] not in _UNREADABLE}

@@ -39,9 +39,9 @@ class PsaValueMap(models.Model):
         unknown = self.filtered(lambda row: row.state == "unknown" and row.source_value)
         for domain, rows in unknown.grouped("domain").items():
             candidates = [(code, code.replace("_", " ")) for code in CODES.get(domain, ())]
-            if domain in RECORD_DOMAINS:
-                candidates += self.env[RECORD_DOMAINS[domain]].search([], limit=COMPARED).mapped(
-                    lambda record: (record, record.display_name))
+            Target = self.env[RECORD_DOMAINS[domain]] if domain in RECORD_DOMAINS else None
+            if Target is not None and Target.has_access("read"):
+                candidates += [(record, record.display_name) for record in Target.search([], limit=COMPARED)]
             for row in rows:
                 score, best = max(
                     ((_alike(row.source_value, name), index) for index, (_target, name) in enumerate(candidates)),

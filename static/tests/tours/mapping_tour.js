@@ -18,6 +18,7 @@ registry.category("web_tour.tours").add("psa_hub_mapping_change", {
         { trigger: ".o_data_row:contains('Accounts') .o_data_cell[name=stream_id]", run: "click" },
         { content: "what is in force is not edited", trigger: ".o_form_view .alert-info:contains('An approved version is never edited')" },
         { trigger: "button[name=action_new_version]", run: "click" },
+        { content: "a draft of it", trigger: ".o_statusbar_status .o_arrow_button_current:contains('Draft')" },
         { content: "the record as it came", trigger: ".o_psa_sample:contains('Title')" },
         { trigger: ".o_field_widget[name=line_ids] .o_data_row:first .o_data_cell[name=path]", run: "click" },
         { trigger: ".o_field_widget[name=line_ids] .o_selected_row .o_field_widget[name=path] input", run: "edit Title && press Tab" },
