@@ -26,7 +26,7 @@ class PsaMapping(models.Model):
 
     _name = "psa.mapping"
     _description = "Field Map"
-    _inherit = ["mail.thread", "mail.activity.mixin"]
+    _inherit = ["mail.activity.mixin"]
     _order = "stream_id, version desc"
     _check_company_auto = True
 
@@ -36,7 +36,7 @@ class PsaMapping(models.Model):
     company_id = fields.Many2one(related="stream_id.company_id", store=True, index=True)
     canonical_type = fields.Char(related="stream_id.canonical_type", store=True)
     version = fields.Integer(required=True, readonly=True, copy=False, default=1)
-    state = fields.Selection(STATES, required=True, readonly=True, default="draft", tracking=True)
+    state = fields.Selection(STATES, required=True, readonly=True, default="draft")
     active_from = fields.Datetime("In Force Since", readonly=True, copy=False)
     author_ids = fields.Many2many(
         "res.users", "psa_mapping_author_rel", string="Authors", readonly=True, copy=False,
