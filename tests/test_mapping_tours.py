@@ -40,5 +40,5 @@ class TestMappingTours(HolderCase, HttpCase):
         self.tour("psa_hub_mapping_change", self.mapper, "/odoo/psa-mappings")
         draft = self.stream.mapping_ids - first
         self.assertEqual((draft.state, draft.simulation_id.changed_count), ("simulated", 1))
-        self.tour("psa_hub_mapping_approve", self.approver, "/odoo/psa-mappings")
+        self.tour("psa_hub_mapping_approve", self.approver, "/odoo/psa-mappings-to-approve")
         self.assertEqual((draft.state, first.state, draft.approved_by_id), ("active", "retired", self.approver))

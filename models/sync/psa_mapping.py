@@ -26,7 +26,7 @@ class PsaMapping(models.Model):
 
     _name = "psa.mapping"
     _description = "Field Map"
-    _inherit = ["mail.activity.mixin"]
+    _inherit = ["mail.thread", "mail.activity.mixin"]
     _order = "stream_id, version desc"
     _check_company_auto = True
 

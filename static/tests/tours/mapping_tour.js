@@ -35,10 +35,8 @@ registry.category("web_tour.tours").add("psa_hub_mapping_change", {
 });
 
 registry.category("web_tour.tours").add("psa_hub_mapping_approve", {
-    url: "/odoo/psa-mappings",
+    url: "/odoo/psa-mappings-to-approve",
     steps: () => [
-        { trigger: ".o_facet_remove:first", run: "click" },
-        { trigger: ".o_group_header:contains('Fake')", run: "click" },
         { trigger: ".o_data_row:contains('Simulated') .o_data_cell[name=stream_id]", run: "click" },
         { content: "what it would change", trigger: "button[name=action_open_simulation]" },
         { trigger: "button[name=action_approve]", run: "click" },
