@@ -22,3 +22,11 @@ def backfill(rig, hub, rival, days):
     rig.record(
         Figure("backfill_rate", result["rate"], "records/s"),
         Figure("backfill_memory_mb", result["growth_mb"], "MB", 50, higher=False))
+
+
+def simulate(rig, hub, rival, days):
+    """A field map that changes the hours of 10,000 timecards: both versions, applied by the handlers, taken back."""
+    copy = rig.copy(hub, "simulate")
+    result = rig.script(copy, "hub_simulate", contracts=10, people=40, count=10_000)
+    rig.drop(copy)
+    rig.record(Figure("simulate_10k_s", result["seconds"], "s", 120, higher=False))

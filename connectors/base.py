@@ -118,6 +118,14 @@ class Connector:
         """
         return ""
 
+    def describe_fields(self, session: Session, stream: StreamSpec) -> dict | None:
+        """Return the fields of a stream's records as the vendor describes them, custom ones too.
+
+        :return: ``{source path: {"type": text, "label": text, "custom": bool}}``, paths as field maps write them
+            (``Lines[].Price`` inside a list). None: the vendor describes nothing; fields are seen in stored records
+        """
+        return None
+
     def default_mappings(self) -> dict:
         """Return ``{stream code: {canonical field: rule}}``: the file ``mappings.json`` of the vendor's folder."""
         return datafile.read(_module_file(self), "mappings.json")
@@ -195,8 +203,9 @@ class Package:
     """Streams on another vendor's platform. ``host`` is that connector's code; it gets the host's client.
 
     A package has the same ``streams``, ``outbound``, ``fetch_page``, ``fetch_records``, ``split``, ``describe``,
-    ``default_mappings``, ``default_value_maps``, ``push`` and ``check`` as a connector, and no authentication.
-    Its ``settings`` are kept on the host's connection; stream and outbound codes differ from the host's.
+    ``describe_fields``, ``default_mappings``, ``default_value_maps``, ``push`` and ``check`` as a connector, and no
+    authentication. Its ``settings`` are kept on the host's connection; stream and outbound codes differ from the
+    host's.
     """
 
     code = ""
@@ -214,6 +223,7 @@ class Package:
     fetch_records = Connector.fetch_records
     split = Connector.split
     describe = Connector.describe
+    describe_fields = Connector.describe_fields
     default_mappings = Connector.default_mappings
     default_value_maps = Connector.default_value_maps
     push = Connector.push

@@ -200,6 +200,7 @@ class Session:
     :param tokens: :class:`TokenStore`
     :param auth_method: code of the chosen :class:`AuthMethod`
     :param memory: scratch space of this session only (describe results)
+    :param wanted: ``{stream code: [source path]}`` of what the field maps of the connection read, custom fields too
     """
 
     credentials: dict
@@ -208,3 +209,4 @@ class Session:
     tokens: TokenStore
     auth_method: str
     memory: dict = field(default_factory=dict)
+    wanted: dict = field(default_factory=dict)

@@ -24,6 +24,10 @@ from . import test_apply_time
 from . import test_apply_project
 from . import test_apply_money
 from . import test_mapping
+from . import test_mapping_versions
+from . import test_mapping_simulation
+from . import test_mapping_drift
+from . import test_mapping_tours
 from . import test_value_map
 from . import test_waiting
 from . import test_message

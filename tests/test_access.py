@@ -34,6 +34,7 @@ MATRIX = {
     "psa.closing": {"auditor": "r", "reviewer": "rwcu"},
     "psa.closing.check": {"auditor": "r", "reviewer": "rwcu"},
     "psa.closing.cutoff": {"auditor": "r", "reviewer": "rwcu"},
+    "psa.configuration": {"administrator": "rwcu"},
     "psa.connection": {"auditor": "r", "administrator": "rwcu"},
     "psa.connection.gate": {"auditor": "r"},
     "psa.connection.setting": {"auditor": "r", "administrator": "rwcu"},
@@ -59,6 +60,8 @@ MATRIX = {
     "psa.line.price": {"auditor": "r", "approver": "rwcu", "mapper": "rwcu"},
     "psa.mapping": {"auditor": "r", "mapper": "rwcu"},
     "psa.mapping.line": {"auditor": "r", "mapper": "rwcu"},
+    "psa.mapping.simulation": {"auditor": "r", "mapper": "rwcu"},
+    "psa.mapping.simulation.line": {"auditor": "r"},
     "psa.message": {"auditor": "r", "operator": "rw"},
     "psa.oauth.state": {},
     "psa.payment.choose": {"operator": "rwcu"},
@@ -123,6 +126,8 @@ HARMLESS = {
     ("psa.exception.cause", "action_open_exceptions"),
     ("psa.expense.policy", "action_open_entries"),
     ("psa.file", "action_open_messages"),
+    ("psa.mapping", "action_open_simulation"),
+    ("psa.mapping.simulation", "action_open_mapping"),
     ("psa.dashboard", "get_figures"),
     ("psa.proposal", "action_open_invoice"),
     ("psa.proposal.line", "action_open_entry"),
@@ -308,6 +313,10 @@ class TestPublicMethods(AccessCase):
             "psa.connection": self.connection,
             "psa.stream": self.stream,
             "psa.mapping": self.connection.stream_ids.mapping_ids[:1],
+            "psa.mapping.line": self.connection.stream_ids.mapping_ids[:1].line_ids[:1],
+            "psa.mapping.simulation": self.env["psa.mapping.simulation"].create({
+                "mapping_id": self.connection.stream_ids.mapping_ids[:1].id}),
+            "psa.value.map": self.env["psa.value.map"].create({"domain": "role", "source_value": "Consultant"}),
             "psa.credential": self.connection.credential_ids[:1],
         }
 

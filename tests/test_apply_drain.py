@@ -46,8 +46,7 @@ class PlainConnector(base.Connector):
         return {}
 
 
-@tagged("post_install", "-at_install")
-class TestApplyDrain(TransactionCase):
+class ApplyDrainCase(TransactionCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -141,7 +140,10 @@ class TestApplyDrain(TransactionCase):
         self.receive("person", "P1", name="Ann Lee", party="A1", email="ann@contoso.example")
         self.receive("party", "A1", name="Contoso", vat="US123", country="US")
 
-    # === TESTS === #
+
+@tagged("post_install", "-at_install")
+class TestApplyDrain(ApplyDrainCase):
+
     def test_won_deal_to_priced_time(self):
         self.send_business()
         self.drain()

@@ -48,7 +48,7 @@ class TestMapping(EngineCase):
         first = self.streams["account"].mapping_id
         second = self.draft(name="Title")
         self.assertEqual((second.version, second.state), (2, "draft"))
-        second.action_activate()
+        second._put_in_force()
         self.assertEqual((first.state, second.state), ("retired", "active"))
         self.receive("account", self.account("A2", Title="Beta"))
         self.drain()
@@ -63,9 +63,9 @@ class TestMapping(EngineCase):
         mapping = self.draft()
         mapping.line_ids.filtered(lambda line: line.canonical_field == "name").unlink()
         with self.assertRaisesRegex(ValidationError, "required"):
-            mapping.action_activate()
+            mapping._put_in_force()
         with self.assertRaisesRegex(ValidationError, "is not a field of Customer"):
-            self.draft(colour="Color").action_activate()
+            self.draft(colour="Color")._put_in_force()
         with self.assertRaisesRegex(ValidationError, "is not a path"):
             self.draft(name="Name ||")
 
@@ -75,7 +75,7 @@ class TestMapping(EngineCase):
         mapping = self.draft().with_user(mapper)
         with self.assertRaises(UserError):
             mapping.state = "active"
-        mapping.action_activate()
+        mapping._put_in_force()
         self.assertEqual(mapping.state, "active")
 
     def test_owned_fields(self):

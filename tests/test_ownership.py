@@ -81,7 +81,7 @@ class TestOwnership(SourcesCase):
         nova = self.send(self.crm, "party", "A1", **NOVA, city="Hamburg")
         mapping = self.stream(self.tracker, "party").mapping_ids[:1].copy()
         mapping.line_ids.filtered(lambda line: line.canonical_field == "city").owner = "odoo"
-        mapping.action_activate()
+        mapping._put_in_force()
         self.send(self.tracker, "party", "31", **NOVA, city="Kiel", phone="1")
         self.assertEqual((nova.city, nova.phone), ("Hamburg", "1"))
 

@@ -20,6 +20,7 @@ class PsaReplay(models.TransientModel):
     stream_ids = fields.Many2many("psa.stream", string="Streams", domain="[('connection_id', '=', connection_id), "
                                                                         "('direction', '=', 'in')]")
     since = fields.Datetime("Received Since")
+    until = fields.Datetime("Received Until", help="Empty: up to now.")
     states = fields.Selection(
         [("finished", "Done and skipped"), ("done", "Done"), ("stuck", "Held, waiting and dead"), ("all", "All")],
         required=True, default="done",
@@ -39,7 +40,7 @@ class PsaReplay(models.TransientModel):
             values["connection_id"] = self.env.context.get("active_id")
         return values
 
-    @api.depends("message_ids", "connection_id", "stream_ids", "since", "states")
+    @api.depends("message_ids", "connection_id", "stream_ids", "since", "until", "states")
     def _compute_count(self):
         for wizard in self:
             if wizard.message_ids:
@@ -52,13 +53,15 @@ class PsaReplay(models.TransientModel):
     def _domain(self):
         domain = [
             ("connection_id", "=", self.connection_id.id), ("direction", "=", "in"), ("operation", "!=", "hint"),
-            ("received_at", ">=", self.since), ("origin", "!=", "replay"),
+            ("received_at", ">=", self.since), ("origin", "!=", "replay"), ("payload", "!=", False),
         ]
         states = {
             "finished": ("done", "skipped"), "done": ("done",), "stuck": ("held", "waiting", "retry", "dead"),
             "all": ("done", "skipped", "held", "waiting", "retry", "dead"),
         }[self.states]
         domain.append(("state", "in", states))
+        if self.until:
+            domain.append(("received_at", "<=", self.until))
         if self.stream_ids:
             domain.append(("stream_id", "in", self.stream_ids.ids))
         return domain

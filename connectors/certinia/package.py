@@ -10,6 +10,7 @@ from ..salesforce import checks
 from ..salesforce.client import client_of
 from ..salesforce.declaration import NOT_APPLICABLE
 from ..salesforce.reader import Reader
+from ..salesforce.wanted import described, with_wanted
 from . import billing_status
 from .streams import DAY, EXPENSE, MILESTONE, OBJECTS, PROJECT, RESOURCE_TYPE, SPLIT
 from .timecards import HOURS_PER_DAY, split_days
@@ -51,14 +52,21 @@ class CertiniaPackage(Package):
     # === READING === #
 
     def fetch_page(self, session, stream, cursor, options):
-        page = Reader(session, OBJECTS[stream.code], stream.object_type).page(cursor, options)
+        page = self._reader(session, stream).page(cursor, options)
         self._add_settings(session, stream, page.records)
         return page
 
     def fetch_records(self, session, stream, external_ids):
-        records = Reader(session, OBJECTS[stream.code], stream.object_type).by_ids(external_ids)
+        records = self._reader(session, stream).by_ids(external_ids)
         self._add_settings(session, stream, records)
         return records
+
+    @staticmethod
+    def _reader(session, stream):
+        return Reader(session, with_wanted(session, stream, OBJECTS[stream.code]), stream.object_type)
+
+    def describe_fields(self, session, stream):
+        return described(session, OBJECTS[stream.code])
 
     @staticmethod
     def _add_settings(session, stream, records):

@@ -4,6 +4,7 @@ from ..base import Connector, Part
 from . import auth, checks, declaration, opportunity_status, outbound_message
 from .reader import Reader
 from .streams import OBJECTS, with_net_prices
+from .wanted import described, with_wanted
 
 
 class SalesforceConnector(Connector):
@@ -26,10 +27,17 @@ class SalesforceConnector(Connector):
     # === READING === #
 
     def fetch_page(self, session, stream, cursor, options):
-        return Reader(session, OBJECTS[stream.code], stream.object_type).page(cursor, options)
+        return self._reader(session, stream).page(cursor, options)
 
     def fetch_records(self, session, stream, external_ids):
-        return Reader(session, OBJECTS[stream.code], stream.object_type).by_ids(external_ids)
+        return self._reader(session, stream).by_ids(external_ids)
+
+    @staticmethod
+    def _reader(session, stream):
+        return Reader(session, with_wanted(session, stream, OBJECTS[stream.code]), stream.object_type)
+
+    def describe_fields(self, session, stream):
+        return described(session, OBJECTS[stream.code])
 
     def split(self, stream, raw, external_id):
         if stream.code == "opportunity":

@@ -188,6 +188,36 @@ class Mapper:
         return (None if broken else values), trace
 
 
+def try_rule(type_name, rule, raw):
+    """Apply one rule for the editor; nothing is raised.
+
+    :param raw: what the rule's path is over: the raw record, for a field of a line the raw line
+    :return: ``(found, value, problem)``: raw value, canonical value (both JSON-ready), plain sentence or an empty text
+    """
+    name, _dot, inner = rule.field.partition(".")
+    specs = canonical.TYPES[type_name].fields
+    spec = specs.get(name)
+    if inner:
+        spec = spec and spec.lines.get(inner)
+    if spec is None:
+        return None, None, f"is not a field of {canonical.TYPES[type_name].label}"
+    try:
+        field = _Field(rule, spec, inner or name)
+    except PathError:
+        return None, None, "is not a path"
+    found = None
+    try:
+        found = field.get(raw) if field.get else None
+        value = field.value(raw)
+        if spec.kind != canonical.LINES:
+            value = canonical.coerce_fields({field.name: spec}, {field.name: value})[field.name]
+        return plain(found), plain(value), ""
+    except PathError as error:
+        return None, None, str(error).splitlines()[0]
+    except CanonicalError as error:
+        return plain(found), None, error.problem
+
+
 # === CANONICAL VALUES AS TEXT === #
 
 def _plain_value(value):

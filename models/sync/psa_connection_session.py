@@ -103,7 +103,8 @@ class PsaConnection(models.Model):
         gate = Gate(self.env, self.id, patience=patience, reserve=reserve, writing=writing, force=force)
         transport = Transport(allow_private=connection.environment == "sandbox", before_call=gate.before_call)
         session = Session(credentials=credentials, settings=settings, transport=transport,
-                          tokens=DatabaseTokenStore(self.env, self.id), auth_method=connection.auth_method or "")
+                          tokens=DatabaseTokenStore(self.env, self.id), auth_method=connection.auth_method or "",
+                          wanted={} if writing else connection._wanted_fields())
         session.memory["gate"] = gate
         return session
 

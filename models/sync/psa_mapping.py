@@ -5,16 +5,28 @@ from odoo.tools import SQL
 from ...connectors import canonical
 from .mapper import Mapper, Rule
 
+STATES = [
+    ("draft", "Draft"),
+    ("simulated", "Simulated"),
+    ("approved", "Approved"),
+    ("active", "In force"),
+    ("retired", "Retired"),
+]
+#: States in which the fields can be changed; a change makes a draft of it again.
+OPEN_STATES = ("draft", "simulated")
+_BY_BUTTON = {"state", "version", "active_from", "author_ids"}
 
 class PsaMapping(models.Model):
     """One version of how a stream's raw records become canonical ones.
 
-    A draft can be edited. Putting it in force retires the version before it and freezes it: messages carry the version
-    that read them, so what they became stays explainable. To change a field map, copy it and put the copy in force.
+    A draft can be edited until it is approved. Putting it in force retires the version before it; from then on it is
+    frozen: messages carry the version that read them, so what they became stays explainable. To change a field map,
+    make a new version of it.
     """
 
     _name = "psa.mapping"
     _description = "Field Map"
+    _inherit = ["mail.thread", "mail.activity.mixin"]
     _order = "stream_id, version desc"
     _check_company_auto = True
 
@@ -24,11 +36,11 @@ class PsaMapping(models.Model):
     company_id = fields.Many2one(related="stream_id.company_id", store=True, index=True)
     canonical_type = fields.Char(related="stream_id.canonical_type", store=True)
     version = fields.Integer(required=True, readonly=True, copy=False, default=1)
-    state = fields.Selection(
-        [("draft", "Draft"), ("active", "In force"), ("retired", "Retired")], required=True, readonly=True,
-        default="draft",
-    )
+    state = fields.Selection(STATES, required=True, readonly=True, default="draft")
     active_from = fields.Datetime("In Force Since", readonly=True, copy=False)
+    author_ids = fields.Many2many(
+        "res.users", "psa_mapping_author_rel", string="Authors", readonly=True, copy=False,
+        help="Who has made or changed this version: none of them may approve it.")
     line_ids = fields.One2many("psa.mapping.line", "mapping_id", "Fields", copy=True)
 
     _version_uniq = models.Constraint("UNIQUE(stream_id, version)", "A stream has each version once.")
@@ -48,14 +60,19 @@ class PsaMapping(models.Model):
             [("stream_id", "in", [vals["stream_id"] for vals in vals_list])], ["stream_id"], ["version:max"]))
         last = {stream.id: version for stream, version in last.items()}
         for vals in vals_list:
+            if not self.env.su and (vals.get("state", "draft") != "draft" or vals.keys() & _BY_BUTTON - {
+                    "state", "version"}):
+                raise UserError(self.env._("A new field map is a draft."))
             last[vals["stream_id"]] = vals["version"] = last.get(vals["stream_id"], 0) + 1
-        return super().create(vals_list)
+        mappings = super().create(vals_list)
+        mappings._note_change()
+        return mappings
 
     def write(self, vals):
         if vals.keys() & {"stream_id", "line_ids"}:
-            self._check_draft()
-        if not self.env.su and vals.keys() & {"state", "version", "active_from"}:
-            raise UserError(self.env._("Put a field map in force with its button."))
+            self._note_change()
+        if not self.env.su and vals.keys() & _BY_BUTTON:
+            raise UserError(self.env._("Put a field map in force with its buttons."))
         return super().write(vals)
 
     @api.ondelete(at_uninstall=False)
@@ -66,10 +83,24 @@ class PsaMapping(models.Model):
         return [{**vals, "state": "draft"} for vals in super().copy_data(default)]
 
     def _check_draft(self):
-        """:raise UserError: a version that is or was in force"""
-        if frozen := self.filtered(lambda mapping: mapping.state != "draft"):
+        """:raise UserError: a version that is approved, or is or was in force"""
+        if frozen := self.filtered(lambda mapping: mapping.state not in OPEN_STATES):
             raise UserError(self.env._(
-                "%s is or was in force and cannot be changed. Make a new version of it.", frozen[0].display_name))
+                "%s is approved or was in force and cannot be changed. Make a new version of it.",
+                frozen[0].display_name))
+
+    def _note_change(self):
+        """The user is about to change the fields of these: what was simulated says nothing any more.
+
+        :raise UserError: see :meth:`_check_draft`
+        """
+        self._check_draft()
+        for mapping in self.sudo():
+            values = {} if mapping.state == "draft" else {"state": "draft"}
+            if self.env.user not in mapping.author_ids:
+                values["author_ids"] = [fields.Command.link(self.env.uid)]
+            if values:
+                mapping.write(values)
 
     # === ACTIONS === #
     def action_new_version(self):
@@ -82,20 +113,20 @@ class PsaMapping(models.Model):
             "views": [(False, "form")],
         }
 
-    def action_activate(self):
-        """Put these drafts in force from the next message on; the versions before them retire."""
-        self.check_access("write")
-        self._check_draft()
+    def _put_in_force(self, event="mapping.activate", reason=None):
+        """Use these from the next message on; the versions before them retire. Who may do so is asked elsewhere."""
         for mapping in self:
             mapping._check_complete()
-        previous = self.sudo().search([("stream_id", "in", self.stream_id.ids), ("state", "=", "active")])
+        previous = self.sudo().search([
+            ("stream_id", "in", self.stream_id.ids), ("state", "=", "active"), ("id", "not in", self.ids)])
         previous.write({"state": "retired"})
         previous.flush_recordset()
         self.sudo().write({"state": "active", "active_from": fields.Datetime.now()})
         self.env["psa.audit"]._log([
-            {"event": "mapping.activate", "res_model": self._name, "res_id": mapping.id,
-             "company_id": mapping.company_id.id, "after": {"stream": mapping.stream_id.code,
-                                                            "version": mapping.version}}
+            {"event": event, "res_model": self._name, "res_id": mapping.id, "reason": reason,
+             "company_id": mapping.company_id.id,
+             "before": {"version": previous.filtered(lambda old, new=mapping: old.stream_id == new.stream_id).version},
+             "after": {"stream": mapping.stream_id.code, "version": mapping.version}}
             for mapping in self
         ])
 
@@ -128,7 +159,7 @@ class PsaMapping(models.Model):
                     for sequence, (name, rule) in enumerate(rules.items(), 1)
                 ]})
         mappings = self.sudo().create(wanted)
-        mappings.action_activate()
+        mappings._put_in_force()
         return mappings
 
     def _rules(self):
@@ -140,9 +171,9 @@ class PsaMapping(models.Model):
         ]
 
     def _mapper(self):
-        """Return this version compiled; kept in memory once it is frozen."""
+        """Return this version compiled; kept in memory once it cannot change any more."""
         self.ensure_one()
-        if self.state == "draft":
+        if self.state in OPEN_STATES:
             return Mapper(self.canonical_type, self._rules())
         return self._frozen_mapper(self.id)
 

@@ -58,16 +58,16 @@ class PsaMappingLine(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         lines = super().create(vals_list)
-        lines.mapping_id._check_draft()
+        lines.mapping_id._note_change()
         return lines
 
     def write(self, vals):
-        self.mapping_id._check_draft()
+        self.mapping_id._note_change()
         return super().write(vals)
 
     @api.ondelete(at_uninstall=False)
     def _unlink_if_draft(self):
-        self.mapping_id._check_draft()
+        self.mapping_id._note_change()
 
     @api.model
     def _from_default(self, name, rule, sequence):

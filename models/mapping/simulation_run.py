@@ -1,0 +1,212 @@
+import time
+from collections import Counter
+
+from odoo import fields, models
+from odoo.tools import SQL
+
+from ...connectors import jsontext
+from ...connectors.canonical import CanonicalError
+from ...connectors.errors import ConnectorError
+from ..sync.drain import Batch
+from ..sync.item import Claim
+from ..sync.mapper import Mapper, field_label, plain
+from ..sync.worker import Turn
+from .rehearsal import undone
+from .worth import Worth, snapshot, tax_of
+
+READ_AT_ONCE = 1000
+SAMPLES = 3
+PROBLEMS_SHOWN = 50
+_CLAIM_COLUMNS = SQL(
+    "id, stream_id, object_type, external_id, source_version, operation, payload, origin, attempt_count, exception_id, "
+    "decided")
+
+
+class _Difference:
+    """What two versions of a field map make of the same records."""
+
+    def __init__(self):
+        self.records = self.broken = self.mended = self.changed = 0
+        self.message_ids = []
+        self.fields = {}
+        self.problems = Counter()
+
+    def add(self, message_id, name, before, after, problem):
+        """:param before, after: list of canonical records, None when they cannot be read"""
+        self.records += 1
+        if after is None:
+            self.problems[problem] += 1
+        if before == after:
+            return
+        self.message_ids.append(message_id)
+        if after is None:
+            self.broken += 1
+        elif before is None:
+            self.mended += 1
+        else:
+            self.changed += 1
+            self._compare(name, before, after)
+
+    def _compare(self, name, before, after):
+        seen = set()
+        for old, new in zip(before, after, strict=False):
+            for field in old.keys() | new.keys():
+                if old.get(field) != new.get(field) and field not in seen:
+                    seen.add(field)
+                    change = self.fields.setdefault(field, {"count": 0, "samples": []})
+                    change["count"] += 1
+                    if len(change["samples"]) < SAMPLES:
+                        change["samples"].append([name, _text(old.get(field)), _text(new.get(field))])
+
+
+def _text(value):
+    if value is None:
+        return ""
+    value = plain(value)
+    if isinstance(value, dict):
+        return " ".join(str(part) for part in value.values())
+    return (value if isinstance(value, str) else jsontext.dumps(value))[:80]
+
+
+class PsaMappingSimulation(models.Model):
+    """The run. First both versions read all records; what differs is then applied by the real handlers, in a savepoint
+    that is rolled back, and what contracts are worth is compared with what they are worth now.
+    """
+
+    _inherit = "psa.mapping.simulation"
+
+    def _run(self):
+        self.ensure_one()
+        began = time.monotonic()
+        baseline = self.stream_id.mapping_id
+        message_ids, left_out = self._messages()
+        difference = self._compare(baseline, message_ids)
+        lines, stopped = self._rehearse(difference.message_ids) if difference.message_ids else ([], Counter())
+        for text, count in stopped.items():
+            difference.problems[text] += count
+        self.write({
+            "state": "done", "run_by_id": self.env.uid, "run_at": fields.Datetime.now(), "baseline_id": baseline.id,
+            "record_count": difference.records, "left_out_count": left_out, "changed_count": difference.changed,
+            "broken_count": difference.broken, "mended_count": difference.mended,
+            "stopped_count": stopped.total(), "field_changes": difference.fields or False,
+            "problems": [list(pair) for pair in difference.problems.most_common(PROBLEMS_SHOWN)] or False,
+            "line_ids": [fields.Command.create(values) for values in lines],
+            "seconds": round(time.monotonic() - began, 1),
+        })
+
+    # === WHICH MESSAGES === #
+    def _messages(self):
+        """Return ``(ids, number left out)``: of each record the newest version of the period, the newest records."""
+        self.env["psa.message"].flush_model(["payload", "operation", "origin", "received_at", "stream_id"])
+        ids = [message_id for (message_id,) in self.env.execute_query(SQL(
+            """
+            SELECT max(id) FROM psa_message
+             WHERE stream_id = %s AND direction = 'in' AND operation = 'upsert' AND origin <> 'replay'
+               AND received_at BETWEEN %s AND %s AND COALESCE(payload, '') <> ''
+          GROUP BY object_type, external_id ORDER BY max(id) DESC
+            """, self.stream_id.id, self.date_from, self.date_to))]
+        return sorted(ids[:self.message_limit]), max(len(ids) - self.message_limit, 0)
+
+    # === READ BY BOTH VERSIONS === #
+    def _compare(self, baseline, message_ids):
+        provider, spec = self.stream_id._declaration(self.stream_id.id)
+        old = baseline._mapper() if baseline else None
+        new = Mapper(self.mapping_id.canonical_type, self.mapping_id._rules())
+        difference = _Difference()
+        for start in range(0, len(message_ids), READ_AT_ONCE):
+            for message_id, external_id, payload in self.env.execute_query(SQL(
+                    "SELECT id, external_id, payload FROM psa_message WHERE id = ANY(%s) ORDER BY id",
+                    message_ids[start:start + READ_AT_ONCE])):
+                try:
+                    parts = provider.split(spec, jsontext.loads(payload), external_id)
+                except (ConnectorError, ValueError, TypeError, KeyError, AttributeError):
+                    continue  # unreadable by any version: its message says so
+                before, _problem = self._read(old, parts)
+                after, problem = self._read(new, parts)
+                difference.add(message_id, external_id, before, after, problem)
+        return difference
+
+    def _read(self, mapper, parts):
+        """Return ``(list of canonical records, "")``, or ``(None, sentence)`` when they cannot be used."""
+        if mapper is None:
+            return None, ""
+        try:
+            return [mapper.map(part.raw) for part in parts], ""
+        except CanonicalError as error:
+            return None, self.env._("“%(field)s” %(problem)s.", field=field_label(error.field_name),
+                                    problem=error.problem.split("”", 1)[-1].strip())
+
+    # === APPLY AND TAKE BACK === #
+    def _rehearse(self, message_ids):
+        """Apply these messages with the new version and take it back.
+
+        :return: ``(create values of the lines, Counter of sentences of what would be held)``
+        """
+        connection = self.stream_id.connection_id
+        turn = Turn(connection)
+        before = snapshot(self.env, turn.company_ids)
+        with undone(self.env):
+            # A copy has an id of its own, which nothing remembers once it is gone.
+            trial = self.mapping_id.copy()
+            self.env["psa.message"].browse(message_ids)._replay()
+            stopped = self._apply_all(turn, trial, message_ids)
+            after = snapshot(self.env, turn.company_ids)
+            keys = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
+            tax_after = tax_of(self.env, {key: after[key] for key in keys if key in after})
+            names = self._names({key: after.get(key) or before[key] for key in keys})
+        tax_before = tax_of(self.env, {key: before[key] for key in keys if key in before})
+        return self._lines(keys, before, after, tax_before, tax_after, names), stopped
+
+    def _apply_all(self, turn, trial, message_ids):
+        """Work on the replays of ``message_ids`` as a worker does, batch by batch; count what does not go through."""
+        env = self.env["psa.lane"]._working_env(turn)
+        connection = env["psa.connection"].browse(turn.connection_id)
+        company = env["res.company"].browse(turn.company_id)
+        replays = [message_id for (message_id,) in env.execute_query(SQL(
+            "SELECT id FROM psa_message WHERE origin_message_id = ANY(%s) AND state = 'pending' AND origin = 'replay' "
+            "ORDER BY id", message_ids))]
+        stopped = Counter()
+        for start in range(0, len(replays), turn.batch_size):
+            rows = env.execute_query_dict(SQL(
+                "SELECT %s FROM psa_message WHERE id = ANY(%s) AND state = 'pending' ORDER BY id",
+                _CLAIM_COLUMNS, replays[start:start + turn.batch_size]))
+            claims = [Claim(env["psa.message"].browse(row["id"]), connection, company, row) for row in rows]
+            batch = Batch(env, connection, claims, trust_unique=True, mappings={self.stream_id.id: trial.id})
+            batch.run()
+            for claim in batch.claims:
+                if claim.items and claim.outcome.state not in ("done", "skipped"):
+                    stopped[claim.outcome.text or self.env._("Waits for another record.")] += 1
+            env.flush_all()
+            env.invalidate_all()
+        return stopped
+
+    def _names(self, worths):
+        """Return ``{key: (contract, customer id, customer)}`` while they are in the database."""
+        orders = self.env["sale.order"].browse({order_id for order_id, _currency_id in worths})
+        return {(order.id, order.currency_id.id): (order.name, order.partner_id.id, order.partner_id.display_name)
+                for order in orders.exists()}
+
+    def _lines(self, keys, before, after, tax_before, tax_after, names):
+        """Return create values of the contracts on which something would change, in order of the change."""
+        nothing = Worth()
+        orders = set(self.env["sale.order"].browse({order_id for order_id, _currency in keys}).exists().ids)
+        partners = set(self.env["res.partner"].browse({name[1] for name in names.values()}).exists().ids)
+        lines = []
+        for key in keys:
+            old, new = before.get(key, nothing), after.get(key, nothing)
+            currency = self.env["res.currency"].browse(key[1])
+            name, partner_id, partner_name = names.get(key, ("", 0, ""))
+            taxes = tax_before.get(key, 0.0), tax_after.get(key, 0.0)
+            values = {
+                "count_before": old.count, "count_after": new.count, "amount_before": old.amount,
+                "amount_after": new.amount, "amount_change": currency.round(new.amount - old.amount),
+                "tax_before": taxes[0], "tax_after": taxes[1], "tax_change": currency.round(taxes[1] - taxes[0]),
+                "held_before": old.held, "held_after": new.held, "total_before": old.total, "total_after": new.total,
+            }
+            pairs = ("count", "amount", "tax", "held", "total")
+            if any(values[f"{pair}_before"] != values[f"{pair}_after"] for pair in pairs) or old.partner != new.partner:
+                lines.append({
+                    **values, "currency_id": currency.id, "order_name": name, "partner_name": partner_name,
+                    "order_id": key[0] if key[0] in orders else False,
+                    "partner_id": partner_id if partner_id in partners else False})
+        return sorted(lines, key=lambda line: -abs(line["amount_change"]))
