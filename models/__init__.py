@@ -6,3 +6,4 @@ from . import odoo
 from . import amendments
 from . import periods
 from . import insight
+from . import governance

@@ -92,3 +92,8 @@ from . import test_demo_money
 from . import test_billing_scenarios
 from . import test_billing_scenarios_money
 from . import test_switch_off
+from . import test_audit_chain
+from . import test_settings_audit
+from . import test_retention
+from . import test_masking
+from . import test_support_access

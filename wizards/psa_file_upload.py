@@ -73,7 +73,7 @@ class PsaFileUpload(models.TransientModel):
         if not stream:
             raise UserError(self.env._("%s does not write back what was billed.", self.connection_id.name))
         provider, spec = stream._declaration(stream.id)
-        messages = self.env["psa.message"].search(
+        messages = self.env["psa.message"].sudo().search(
             [("stream_id", "=", stream.id), ("direction", "=", "out"), ("skip_reason", "!=", "superseded"),
              ("payload", "!=", False)], order="id")
         return self._download(*provider.written_file(spec, [
