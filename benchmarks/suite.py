@@ -60,6 +60,7 @@ FIGURES = {
     "webhook": throughput.webhook,
     "claim": volume.claim,
     "backfill": volume.backfill,
+    "desk": volume.desk,
     "month_end": month_end.month_end,
     "kill": worst_case.kill,
     "race": worst_case.race,

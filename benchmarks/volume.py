@@ -1,4 +1,6 @@
-"""How much: the claim in a queue of a million, the memory of a worker over a long back-fill."""
+"""How much: the claim in a queue of a million, the memory of a worker over a long back-fill, the desk over millions."""
+
+import os
 
 from .rig import Figure
 
@@ -22,3 +24,17 @@ def backfill(rig, hub, rival, days):
     rig.record(
         Figure("backfill_rate", result["rate"], "records/s"),
         Figure("backfill_memory_mb", result["growth_mb"], "MB", 50, higher=False))
+
+
+def desk(rig, hub, rival, days):
+    """What a finance person opens first, over 500,000 exceptions and 5,000,000 messages.
+
+    ``PSA_BENCH_DESK_SHARE`` takes a share of that on a small machine (0.1: a tenth); the figures' names stay.
+    """
+    share = float(os.environ.get("PSA_BENCH_DESK_SHARE", "1"))
+    copy = rig.copy(hub, "desk")
+    seconds = rig.script(copy, "hub_desk", exceptions=int(500_000 * share), messages=int(5_000_000 * share))
+    rig.drop(copy)
+    rig.record(
+        Figure("desk_opens_s", seconds["cards"] + seconds["rows"], "s", 1, higher=False),
+        *(Figure(f"desk_{name}_s", taken, "s", 1, higher=False) for name, taken in seconds.items()))

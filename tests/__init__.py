@@ -97,3 +97,4 @@ from . import test_settings_audit
 from . import test_retention
 from . import test_masking
 from . import test_support_access
+from . import test_access_methods

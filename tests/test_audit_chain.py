@@ -97,18 +97,19 @@ class TestAuditChain(TransactionCase):
         self.assertEqual(counts[1], counts[2], "the first one fills caches")
 
     def test_a_sealed_row_is_not_sealed_again_nor_changed_with_the_seal(self):
-        fresh = self.log(1)
-        for statement in (
-            f"UPDATE psa_audit SET sequence = 99 WHERE id = {self.rows[0].id}",
-            f"UPDATE psa_audit SET seal = 'x' WHERE id = {self.rows[0].id}",
-            f"UPDATE psa_audit SET sequence = 99, reason = 'Other' WHERE id = {fresh.id}",
-            f"SET LOCAL psa_hub.erasing = 'on'; UPDATE psa_audit SET event = 'x', erased = '{{}}' "
-            f"WHERE id = {self.rows[0].id}",
-            "DELETE FROM psa_audit_block",
-            "UPDATE psa_audit_block SET seal = 'x'",
+        sealed, fresh = self.rows[0].id, self.log(1).id
+        self.env.cr.execute("SET LOCAL psa_hub.erasing = 'on'")  # nor under the cloak of an erasure
+        for statement, row_id in (
+            ("UPDATE psa_audit SET sequence = 99 WHERE id = %s", sealed),
+            ("UPDATE psa_audit SET seal = 'x' WHERE id = %s", sealed),
+            ("UPDATE psa_audit SET sequence = 99, reason = 'Other' WHERE id = %s", fresh),
+            ("UPDATE psa_audit SET event = 'x', erased = '{}' WHERE id = %s", sealed),
+            ("UPDATE psa_audit SET reason = 'x' WHERE id = %s", sealed),
+            ("DELETE FROM psa_audit_block WHERE id > %s", 0),
+            ("UPDATE psa_audit_block SET seal = 'x' WHERE id > %s", 0),
         ):
             with mute_logger("odoo.sql_db"), self.assertRaises(psycopg2.Error) as caught, self.env.cr.savepoint():
-                self.env.cr.execute(statement)
+                self.env.cr.execute(statement, [row_id])
             self.assertIn("append-only", str(caught.exception))
 
     # === TAMPERING === #
@@ -198,7 +199,8 @@ class TestAuditChain(TransactionCase):
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / f"audit.{file_format}"
             file.write_bytes(content)
-            done = subprocess.run([sys.executable, RECIPE, file, *arguments], capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                [sys.executable, RECIPE, file, *arguments], capture_output=True, text=True, check=False)
         return done.returncode, done.stdout + done.stderr
 
     def export(self, file_format, **values):

@@ -29,7 +29,8 @@ class TestSettingsAudit(TransactionCase):
         line = self.env["psa.mapping"].with_user(self.admin).create({
             "stream_id": stream.id, "line_ids": [(0, 0, {"canonical_field": "name", "path": "Name"})]}).line_ids
         rate = self.env["psa.rate"].with_user(self.admin).create({
-            "company_id": self.company.id, "role_id": self.role.id, "amount": 100, "currency_id": self.company.currency_id.id})
+            "company_id": self.company.id, "role_id": self.role.id, "amount": 100,
+            "currency_id": self.company.currency_id.id})
         value_map = self.env["psa.value.map"].with_user(self.admin).create({
             "connection_id": self.connection.id, "domain": "billing_method", "source_value": "T&M"})
         cause = self.env.ref("psa_hub.cause_unmapped_value").with_user(self.admin)
@@ -83,7 +84,8 @@ class TestSettingsAudit(TransactionCase):
 
     def test_one_query_more_for_many(self):
         rates = self.env["psa.rate"].create([
-            {"company_id": self.company.id, "role_id": self.role.id, "amount": 100 + number, "currency_id": self.company.currency_id.id,
+            {"company_id": self.company.id, "role_id": self.role.id, "amount": 100 + number,
+             "currency_id": self.company.currency_id.id,
              "date_from": f"20{number:02}-01-01", "date_to": f"20{number:02}-12-31"} for number in range(10, 40)])
         self.env.flush_all()
         counts = []

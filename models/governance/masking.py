@@ -60,8 +60,8 @@ class PsaMessage(models.Model):
 
     def action_unmask(self):
         """Ask an administrator why the personal values have to be seen."""
-        self.ensure_one()
         self.env["psa.unmask"].check_access("create")
+        self.ensure_one()
         return {
             "type": "ir.actions.act_window", "name": self.env._("Show Personal Data"), "res_model": "psa.unmask",
             "view_mode": "form", "views": [(False, "form")], "target": "new",
