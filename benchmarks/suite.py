@@ -61,6 +61,7 @@ FIGURES = {
     "claim": volume.claim,
     "backfill": volume.backfill,
     "simulate": volume.simulate,
+    "desk": volume.desk,
     "month_end": month_end.month_end,
     "kill": worst_case.kill,
     "race": worst_case.race,

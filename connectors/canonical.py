@@ -113,7 +113,8 @@ def _coerce_value(name, spec, value):
     try:
         return convert(value)
     except (ValueError, TypeError, AttributeError) as error:
-        raise CanonicalError(name, f"“{str(value)[:80]}” {problem}") from error
+        quoted = "the value" if spec.personal else f"“{str(value)[:80]}”"
+        raise CanonicalError(name, f"{quoted} {problem}") from error
 
 
 def coerce_fields(fields, values, prefix=""):

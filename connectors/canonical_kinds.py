@@ -39,6 +39,7 @@ class Field:
         ``expense_category``, ``product``)
     :param lines: for ``LINES``, the fields of one line
     :param help: meaning and unit, shown in the mapping editor
+    :param personal: it tells something about a person: masked for who has no right to see it, and never quoted
     """
 
     kind: str
@@ -47,6 +48,7 @@ class Field:
     domain: str = ""
     lines: dict = field(default_factory=dict)
     help: str = ""
+    personal: bool = False
 
 
 @dataclass(frozen=True, slots=True)

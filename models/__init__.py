@@ -7,3 +7,4 @@ from . import amendments
 from . import periods
 from . import insight
 from . import mapping
+from . import governance

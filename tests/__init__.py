@@ -100,3 +100,9 @@ from . import test_shadow
 from . import test_setup
 from . import test_catalogue
 from . import test_timeline
+from . import test_audit_chain
+from . import test_settings_audit
+from . import test_retention
+from . import test_masking
+from . import test_support_access
+from . import test_access_methods

@@ -23,6 +23,8 @@ MATRIX = {
     "psa.apply.turn": {"auditor": "r"},
     "psa.assignment": {"auditor": "r", "mapper": "rwcu"},
     "psa.audit": {"auditor": "r"},
+    "psa.audit.block": {"auditor": "r"},
+    "psa.audit.export": {"auditor": "rwcu"},
     "psa.billing.run": {"auditor": "r", "operator": "rwcu"},
     "psa.billing.run.line": {"auditor": "r"},
     "psa.billing.share": {"auditor": "r", "reviewer": "rwcu", "mapper": "rwcu"},
@@ -43,6 +45,7 @@ MATRIX = {
     "psa.cost.rate": {"approver": "r"},
     "psa.credential": {"administrator": "rwcu"},
     "psa.entry": {"auditor": "r", "reviewer": "rw"},
+    "psa.erasure": {"auditor": "r", "administrator": "rwcu"},
     "psa.evidence": {"auditor": "r"},
     "psa.exception": {"auditor": "r", "operator": "rw"},
     "psa.exception.cause": {"auditor": "r", "administrator": "rw"},
@@ -56,6 +59,7 @@ MATRIX = {
     "psa.invoice.layout": {"auditor": "r", "approver": "rwcu", "mapper": "rwcu"},
     "psa.invoice.layout.part": {"auditor": "r", "approver": "rwcu", "mapper": "rwcu"},
     "psa.late.decide": {"reviewer": "rwcu"},
+    "psa.legal.hold": {"auditor": "r", "approver": "rwc"},
     "psa.lending": {"auditor": "r"},
     "psa.line.price": {"auditor": "r", "approver": "rwcu", "mapper": "rwcu"},
     "psa.mapping": {"auditor": "r", "mapper": "rwcu"},
@@ -86,8 +90,10 @@ MATRIX = {
     "psa.retainer.statement": {"auditor": "r"},
     "psa.role": {"auditor": "r", "mapper": "rwcu"},
     "psa.stream": {"auditor": "r", "administrator": "rwcu"},
+    "psa.support.access": {"auditor": "r", "administrator": "rwc"},
     "psa.token": {},
     "psa.transfer.price": {"auditor": "r", "approver": "rwcu", "mapper": "rwcu"},
+    "psa.unmask": {"administrator": "rwcu"},
     "psa.value.map": {"auditor": "r", "mapper": "rwcu"},
     "psa.webhook.counter": {"auditor": "r"},
     "psa.webhook.seen": {},
@@ -110,6 +116,8 @@ WITHOUT_COMPANY = {"psa.exception.cause", "psa.apply.total", "psa.apply.turn", "
 
 # Public methods that change nothing, or show what the user may see anyway.
 HARMLESS = {
+    ("psa.audit", "action_verify"),
+    ("psa.audit.export", "action_export"),
     ("psa.cap", "action_open_waiting"),
     ("psa.connection", "action_open_shadow"),
     ("psa.entry", "action_psa_timeline"),
@@ -220,8 +228,9 @@ class TestCompanyWalls(AccessCase):
             if model.is_transient() or model_name in WITHOUT_COMPANY or not model.with_user(
                     self.users["administrator"]).has_access("read"):
                 continue
-            domain = Rule._compute_domain(model_name, "read")
-            self.assertFalse(domain.is_true(), f"{model_name} has no rule for companies")
+            for operation in OPERATIONS.values():
+                domain = Rule._compute_domain(model_name, operation)
+                self.assertFalse(domain.is_true(), f"{model_name} has no rule for companies to {operation}")
 
     def test_records_of_another_company_do_not_exist_for_the_user(self):
         order = self.make_contract(("time_material", 10, 0))
@@ -247,9 +256,7 @@ class TestCompanyWalls(AccessCase):
                 self.assertEqual(len(seen), len(records), records._name)
 
 
-@tagged("post_install", "-at_install")
-class TestPublicMethods(AccessCase):
-    """Whatever can be called from outside refuses a user who may only look."""
+class MethodCase(AccessCase):
 
     def public_methods(self):
         """Return ``{(model, method)}`` that the hub adds to its own models and that RPC can call."""
@@ -257,7 +264,7 @@ class TestPublicMethods(AccessCase):
             dir(self.env.registry["mail.activity.mixin"]))
         found = set()
         for model_name, model in self.env.registry.items():
-            if not model_name.startswith("psa.") or model_name == "psa.exception.banner":
+            if not model_name.startswith("psa.") or model_name in ("psa.exception.banner", "psa.audited"):
                 continue
             for name in dir(model):
                 if name.startswith("_") or name in inherited or name in model._fields:
@@ -310,6 +317,13 @@ class TestPublicMethods(AccessCase):
             "psa.exception.cause": exception.cause_id,
             "psa.message": messages,
             "psa.proposal": proposal,
+            "psa.legal.hold": self.env["psa.legal.hold"].create({
+                "order_id": order.id, "company_id": self.company.id, "reason": "A test"}),
+            "psa.erasure": self.env["psa.erasure"].create({
+                "employee_id": self.ada.id, "company_id": self.company.id, "reason": "A test"}),
+            "psa.support.access": self.env["psa.support.access"].create({
+                "user_id": self.outsider.id, "group_id": self.env.ref("psa_hub.group_auditor").id,
+                "company_id": self.company.id, "reason": "A test"}),
             "psa.connection": self.connection,
             "psa.stream": self.stream,
             "psa.mapping": self.connection.stream_ids.mapping_ids[:1],
@@ -319,6 +333,46 @@ class TestPublicMethods(AccessCase):
             "psa.value.map": self.env["psa.value.map"].create({"domain": "role", "source_value": "Consultant"}),
             "psa.credential": self.connection.credential_ids[:1],
         }
+
+
+@tagged("post_install", "-at_install")
+class TestEveryModelBehindItsWall(MethodCase):
+    """model x group x company x operation, with a row of each model."""
+
+    def test_every_group_of_another_company_against_every_row(self):
+        self.records()
+        self.env["psa.audit"]._seal_all()
+        other = self.env["res.company"].create({"name": "The other one"})
+        strangers = {
+            group: new_test_user(
+                self.env, f"stranger_{group}", f"psa_hub.group_{group}", company_id=other.id,
+                company_ids=[(6, 0, other.ids)], context={"no_reset_password": True})
+            for group in GROUPS
+        }
+        wrong, seen = [], set()
+        for model_name in MATRIX:
+            model = self.env[model_name].sudo().with_context(active_test=False)
+            if model.is_transient() or model_name in WITHOUT_COMPANY or "company_id" not in model._fields:
+                continue
+            row = model.search([("company_id", "=", self.company.id)], limit=1)
+            if not row:
+                continue
+            seen.add(model_name)
+            for group, user in strangers.items():
+                allowed = set("".join(MATRIX[model_name].get(implied, "") for implied in IMPLIED[group]))
+                for letter, operation in OPERATIONS.items():
+                    if row.with_user(user).with_context(allowed_company_ids=other.ids).has_access(operation):
+                        wrong.append(f"{group} of another company may {operation} {model_name}")
+                    at_home = row.with_user(self.users[group]).with_context(allowed_company_ids=self.company.ids)
+                    if at_home.has_access(operation) and letter not in allowed:
+                        wrong.append(f"{group} may {operation} a row of {model_name}")
+        self.assertFalse(wrong)
+        self.assertGreater(len(seen), 28, sorted(seen))  # the others: test_every_model_has_a_company_rule
+
+
+@tagged("post_install", "-at_install")
+class TestPublicMethods(MethodCase):
+    """Whatever can be called from outside refuses a user who may only look."""
 
     def test_an_auditor_changes_nothing(self):
         records = self.records()

@@ -15,3 +15,5 @@ from . import psa_price_under
 from . import psa_amendment_refuse
 from . import psa_file_upload
 from . import psa_configuration
+from . import psa_unmask
+from . import psa_audit_export

@@ -76,7 +76,7 @@ class PsaFileUpload(models.TransientModel):
             raise UserError(self.env._(
                 "%s is in shadow mode: nothing is handed over until it goes live.", self.connection_id.name))
         provider, spec = stream._declaration(stream.id)
-        messages = self.env["psa.message"].search(
+        messages = self.env["psa.message"].sudo().search(
             [("stream_id", "=", stream.id), ("direction", "=", "out"), ("skip_reason", "!=", "superseded"),
              ("payload", "!=", False)], order="id")
         return self._download(*provider.written_file(spec, [

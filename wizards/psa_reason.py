@@ -10,6 +10,7 @@ ASKS = {
     "end_dispute": ("account.move", "_psa_end_dispute"),
     "close": ("psa.closing", "_close"),
     "reopen": ("psa.closing", "_reopen"),
+    "release_legal_hold": ("psa.legal.hold", "action_release"),
     "another": ("psa.exception", "_let_through"),
 }
 
@@ -29,6 +30,7 @@ class PsaReason(models.TransientModel):
             ("end_dispute", "End the Dispute"),
             ("close", "Close in Spite of Open Checks"),
             ("reopen", "Open the Period Again"),
+            ("release_legal_hold", "Release the Legal Hold"),
             ("another", "It Is Other Work"),
         ],
         required=True, readonly=True,

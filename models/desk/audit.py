@@ -4,8 +4,11 @@ from odoo.tools import SQL
 
 
 class PsaAudit(models.Model):
-    """Who or what did something that matters, with the values before and after. Rows are added and never change:
-    a trigger in the database refuses everything else, for every user and program.
+    """Who or what did something that matters, with the values before and after. Rows are added and never change.
+
+    A trigger in the database refuses everything else, for every user and program, with two exceptions: a row is sealed
+    once (``models/governance/audit_seal.py``), and the values of a person may be erased from its snapshots
+    (``models/governance/erasure.py``). Who gets past the trigger is found by the seals.
     """
 
     _name = "psa.audit"
@@ -30,7 +33,20 @@ class PsaAudit(models.Model):
         self.env.cr.execute(SQL(
             """
             CREATE OR REPLACE FUNCTION psa_audit_refuse() RETURNS trigger LANGUAGE plpgsql AS $function$
+            DECLARE
+                seal text[] := ARRAY['sequence', 'seal', 'salt'];
+                snapshot text[] := ARRAY['before', 'after', 'reason', 'salt', 'erased'];
             BEGIN
+                IF TG_OP = 'UPDATE' THEN
+                    IF OLD.sequence IS NULL AND NEW.sequence IS NOT NULL
+                            AND to_jsonb(OLD) - seal = to_jsonb(NEW) - seal THEN
+                        RETURN NEW;
+                    END IF;
+                    IF current_setting('psa_hub.erasing', TRUE) = 'on' AND NEW.erased IS NOT NULL
+                            AND to_jsonb(OLD) - snapshot = to_jsonb(NEW) - snapshot THEN
+                        RETURN NEW;
+                    END IF;
+                END IF;
                 RAISE EXCEPTION USING ERRCODE = 'restrict_violation',
                     MESSAGE = 'psa_audit is append-only: ' || TG_OP || ' refused';
             END

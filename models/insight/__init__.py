@@ -1,5 +1,4 @@
 from . import proposal_page
-from . import message_page
 from . import stream_freshness
 from . import exception_banner
 from . import record_pages

@@ -22,6 +22,7 @@ class Rule:
     required: bool = False
     refers_to: str = ""
     owner: str = "source"
+    personal: bool = False
 
 
 def field_label(name):
@@ -78,6 +79,15 @@ _TRANSFORMS = {
 }
 
 
+def _texts(value):
+    """Return the texts in a JSON value."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return set().union(*map(_texts, value))
+    return {str(value)} if isinstance(value, (str, int)) and not isinstance(value, bool) and value != "" else set()
+
+
 # === MAPPER === #
 
 class _Field:
@@ -107,7 +117,8 @@ class _Field:
             try:
                 found = self.transform(found)
             except ValueError as error:
-                raise CanonicalError(self.label, f"“{str(found)[:80]}” {error}") from error
+                quoted = "the value" if self.rule.personal else f"“{str(found)[:80]}”"
+                raise CanonicalError(self.label, f"{quoted} {error}") from error
         kind = self.spec.kind
         if kind == canonical.REFERENCE:
             return self._reference(found)
@@ -156,6 +167,17 @@ class Mapper:
     def map(self, raw):
         """Return the canonical record of ``raw``. :raise CanonicalError: at the first field that cannot be"""
         return canonical.coerce(self.type_name, {field.name: field.value(raw) for field in self.fields})
+
+    def personal_values(self, raw):
+        """Return the texts (set) that the rules marked personal find in ``raw``, as the source wrote them."""
+        found = set()
+        for field in self.fields:
+            if field.rule.personal and field.get:
+                found |= _texts(field.get(raw))
+            if field.lines and field.get and isinstance(lines := field.get(raw), list):
+                found |= {text for line in field.lines if line.rule.personal and line.get
+                          for raw_line in lines for text in _texts(line.get(raw_line))}
+        return found
 
     def trace(self, raw):
         """Return ``(values, trace)`` for the mapping editor; nothing is raised.

@@ -16,9 +16,9 @@ class PsaConnection(models.Model):
         help="The pause before another attempt doubles from here, with a random part.")
     retry_limit_seconds = fields.Integer("Longest Pause (s)", default=3600, required=True)
     payload_days = fields.Integer(
-        "Keep Payloads (Days)", default=400, required=True,
-        help="After this many days the content of finished messages is emptied. Their keys, hashes and outcomes stay, "
-             "so that nothing is ever applied twice. 0: content is kept for ever.")
+        "Keep Payloads (Days)", default=0, required=True,
+        help="After this many days the content of this connection's finished messages is emptied. Their keys, hashes "
+             "and outcomes stay, so that nothing is ever applied twice. 0: as the company's settings say.")
 
     _drain_positive = models.Constraint(
         "CHECK(batch_size BETWEEN 1 AND 1000 AND attempt_limit > 0 AND retry_base_seconds > 0 "

@@ -166,7 +166,7 @@ class PsaMapping(models.Model):
         self.ensure_one()
         return [
             Rule(line.canonical_field, line.path or "", line.constant or "", line.transform, line.required,
-                 line.refers_to or "", line.owner)
+                 line.refers_to or "", line.owner, line.personal)
             for line in self.line_ids
         ]
 

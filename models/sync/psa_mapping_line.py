@@ -1,6 +1,7 @@
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
+from ...connectors import canonical
 from .path import PathError, compile_path
 
 TRANSFORMS = [
@@ -42,8 +43,21 @@ class PsaMappingLine(models.Model):
         help="Who wins when the record exists: the source, Odoo (the field is set once), or the source until a person "
              "changes the field in Odoo.")
 
+    personal = fields.Boolean(
+        compute="_compute_personal", store=True, readonly=False, precompute=True,
+        help="The value tells something about a person. Whoever has no right to see personal data sees it masked.")
+
     _field_uniq = models.Constraint(
         "UNIQUE(mapping_id, canonical_field)", "Each field has one line in a version.")
+
+    @api.depends("canonical_field", "mapping_id.canonical_type")
+    def _compute_personal(self):
+        for line in self:
+            name, _dot, inner = (line.canonical_field or "").partition(".")
+            known = canonical.TYPES.get(line.mapping_id.canonical_type)
+            spec = known and known.fields.get(name)
+            spec = spec.lines.get(inner) if spec and inner else spec
+            line.personal = bool(spec and spec.personal)
 
     @api.constrains("path")
     def _check_path(self):
@@ -62,7 +76,10 @@ class PsaMappingLine(models.Model):
         return lines
 
     def write(self, vals):
-        self.mapping_id._note_change()
+        if vals.keys() - {"personal"}:
+            self.mapping_id._note_change()
+        else:  # who may see a value does not change what it became
+            self.env.registry.clear_cache()
         return super().write(vals)
 
     @api.ondelete(at_uninstall=False)

@@ -55,7 +55,8 @@ class PsaMessage(models.Model):
          ("push", "Write back")],
         required=True, readonly=True, default="upsert",
     )
-    payload = fields.Text(readonly=True, prefetch=False, help="What came; empty once purged.")
+    payload = fields.Text(
+        readonly=True, prefetch=False, groups="psa_hub.group_personal", help="What came; empty once purged.")
     payload_hash = fields.Char(readonly=True)
     origin = fields.Selection(
         [("pull", "Poll"), ("webhook", "Webhook"), ("fetch", "Fetch"), ("backfill", "Back-fill"), ("replay", "Replay"),

@@ -11,7 +11,6 @@ from ...connectors.base import HINT
 from .attempts import pause
 from .item import record_key, shadow_key, storable
 
-PURGED_AT_ONCE = 20_000
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -269,21 +268,3 @@ class PsaMessage(models.Model):
         self.env["psa.audit"]._log([
             {"event": event, "res_model": self._name, "reason": reason, **entry} for entry in entries
         ])
-
-    # === RETENTION === #
-    @api.autovacuum
-    def _gc_payloads(self):
-        """Empty the content of old finished messages; key, hash and outcome stay for ever."""
-        emptied = self.env.execute_query(SQL(
-            """
-            UPDATE psa_message SET payload = NULL WHERE id IN (
-                SELECT message.id FROM psa_message message
-                  JOIN psa_connection connection ON connection.id = message.connection_id
-                 WHERE message.state IN ('done', 'skipped') AND message.payload IS NOT NULL
-                   AND connection.payload_days > 0
-                   AND message.done_at < %s - connection.payload_days * INTERVAL '1 day'
-                 LIMIT %s FOR NO KEY UPDATE OF message SKIP LOCKED)
-            RETURNING id
-            """, fields.Datetime.now(), PURGED_AT_ONCE))
-        self.invalidate_model(["payload"])
-        return len(emptied), len(emptied) == PURGED_AT_ONCE
