@@ -10,6 +10,7 @@ ASKS = {
     "end_dispute": ("account.move", "_psa_end_dispute"),
     "close": ("psa.closing", "_close"),
     "reopen": ("psa.closing", "_reopen"),
+    "refuse_waive": ("psa.exception", "_refuse_waive"),
     "another": ("psa.exception", "_let_through"),
 }
 
@@ -29,6 +30,7 @@ class PsaReason(models.TransientModel):
             ("end_dispute", "End the Dispute"),
             ("close", "Close in Spite of Open Checks"),
             ("reopen", "Open the Period Again"),
+            ("refuse_waive", "Do Not Waive"),
             ("another", "It Is Other Work"),
         ],
         required=True, readonly=True,

@@ -28,6 +28,8 @@ from . import psa_message_intake
 from . import psa_message_files
 from . import psa_message_emit
 from . import psa_apply
+from . import job
 from . import psa_file
 from . import ownership
 from . import psa_lane
+from . import psa_message_now
