@@ -117,7 +117,8 @@ class TestHolders(HolderCase):
         self.assertEqual((wizard.model, wizard.object_type, wizard.external_id), ("res.partner", "Account", "A1"))
         wizard.partner_id = self.customer
         wizard.action_link()
-        binding = self.env["psa.binding"].search([("connection_id", "=", self.connection.id)])
+        binding = self.env["psa.binding"].search(
+            [("connection_id", "=", self.connection.id), ("object_type", "=", "Account")])
         self.assertEqual((binding.object_type, binding.external_id, binding.res_model, binding.res_id),
                          ("Account", "A1", "res.partner", self.customer.id))
         self.assertEqual(set(messages.mapped("state")), {"done"}, "in the same transaction")

@@ -33,7 +33,8 @@ class PsaException(models.Model):
         self.ensure_one()
         exception = self.sudo()
         orders = exception.order_id | exception.blocked_order_ids
-        return exception.project_id or orders.project_ids[:1] or orders[:1] or None
+        return exception.project_id or self.env["project.project"].sudo().search(
+            [("psa_contract_id", "in", orders.ids)], limit=1) or orders[:1] or None
 
     def _ask(self, user, question):
         """Put a question to ``user``: an activity on the project (or contract), and a message in its chatter."""

@@ -162,8 +162,8 @@ class PsaMessage(models.Model):
 
     def action_correct(self):
         """Open the dialog that corrects what it says."""
-        self.ensure_one()
         self.check_access("write")
+        self.ensure_one()
         wizard = self.env["psa.message.correct"]._for_message(self)
         return {
             "type": "ir.actions.act_window", "name": self.env._("Correct the Data"), "res_model": wizard._name,

@@ -62,7 +62,7 @@ class PsaJob(models.AbstractModel):
 
     def _job_source(self):
         """Return what the chunks of one run are taken from, at the row that it came to."""
-        return None
+        return
 
     def _job_chunk(self, source):
         """Do the next rows, in the caller's transaction, and write how far it is. Return whether it is over."""
