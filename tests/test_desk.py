@@ -10,6 +10,8 @@ from odoo.tests import new_test_user, tagged
 
 from .desk_common import DeskCase
 
+RELEASED = "1 exception closed, $\N{NO-BREAK SPACE}2,400.00 billable"
+
 
 @tagged("post_install", "-at_install")
 class TestDeskRelease(DeskCase):
@@ -25,7 +27,7 @@ class TestDeskRelease(DeskCase):
         wizard.action_link()
         self.assertEqual(set(messages.mapped("state")), {"done"})
         self.assertEqual((exception.state, exception.freed_count, exception.freed_amount), ("resolved", 3, 2400))
-        self.assertEqual(exception._freed_sentence(self.company), "1 exception closed, $\N{NO-BREAK SPACE}2,400.00 billable")
+        self.assertEqual(exception._freed_sentence(self.company), RELEASED)
         self.assertEqual(exception.blocked_count, 0)
 
     def test_the_person_who_fixed_it_is_told_once(self):
@@ -37,7 +39,7 @@ class TestDeskRelease(DeskCase):
                     (user, kind, message["message"]))):
             exception.with_user(self.preparer)._link_to(self.ada)
             self.env.cr.flush()
-        self.assertEqual(sent, [(self.preparer, "simple_notification", "1 exception closed, $\N{NO-BREAK SPACE}2,400.00 billable")])
+        self.assertEqual(sent, [(self.preparer, "simple_notification", RELEASED)])
 
     def test_a_created_rate_counts_what_it_made_billable(self):
         entries = self.make_time(self.order, [8], employee=self.grace, source_amount=800)
@@ -97,7 +99,8 @@ class TestDeskCorrect(DeskCase):
         self.assertEqual((entry.amount, entry.state, exception.state), (800, "approved", "resolved"))
         self.assertEqual(exception.freed_amount, 800)
         audit = self.env["psa.audit"].search([("event", "=", "message.correct")])
-        self.assertEqual((audit.before, audit.after, audit.user_id), ({"hours": '"eight"'}, {"hours": '"8"'}, self.reviewer))
+        self.assertEqual((audit.before, audit.after, audit.user_id),
+                         ({"hours": '"eight"'}, {"hours": '"8"'}, self.reviewer))
         self.message._replay()
         replay = self.env["psa.message"].search([("origin_message_id", "=", self.message.id)])
         replay._work_now()

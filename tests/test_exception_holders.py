@@ -34,7 +34,8 @@ class HolderCase(BillingCase):
             {
                 "connection_id": self.connection.id, "stream_id": self.people.id, "company_id": self.company.id,
                 "lane": "master", "dedupe_key": f"{subject}:{number}", "object_type": "Contact",
-                "external_id": str(number), "payload": '{"Name": "Dana", "AccountId": "A1"}', "state": "held", "wait_key": subject,
+                "external_id": str(number), "payload": '{"Name": "Dana", "AccountId": "A1"}',
+                "state": "held", "wait_key": subject,
                 "exception_id": exception.id, "risk_amount": risk, **values,
             }
             for number in numbers
