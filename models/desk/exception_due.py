@@ -88,23 +88,23 @@ class PsaException(models.Model):
     def _cron_escalate(self):
         """Tell the owner of the cause what is late, and its manager what is late by twice the time."""
         today = fields.Date.context_today(self)
-        late = self.search([("state", "in", OPEN_STATES), ("date_due", "<", today), ("escalation", "!=", "manager")])
-        for (cause, company), exceptions in late.grouped(lambda one: (one.cause_id, one.company_id)).items():
+        late = [("state", "in", OPEN_STATES), ("date_due", "<", today)]
+        for cause, company in self._read_group(late, ["cause_id", "company_id"]):
             cause = cause.with_company(company)
             owner, manager = cause.user_id or cause.manager_id, cause.manager_id
-            again = exceptions.filtered(lambda one: one.escalation == "owner")
-            exceptions = exceptions - again
+            domain = [*late, ("cause_id", "=", cause.id), ("company_id", "=", company.id)]
             if owner:
-                exceptions._escalate("owner", owner, today)
-            overdue = again.filtered(lambda one, days=cause.due_days: (today - one.escalated_on).days >= max(days, 1))
+                self.search([*domain, ("escalation", "=", False)])._escalate("owner", owner, today)
             if manager and manager != owner:
-                overdue._escalate("manager", manager, today)
+                told_by = fields.Date.subtract(today, days=max(cause.due_days, 1))
+                self.search([*domain, ("escalation", "=", "owner"), ("escalated_on", "<=", told_by)])._escalate(
+                    "manager", manager, today)
 
     def _escalate(self, level, user, today):
         """One activity for all of these, on the dearest of them: a person reads a sum, not a thousand reminders."""
         if not self:
             return
-        dearest = self.sorted("amount", reverse=True)[:1]
+        dearest = self[:1]  # they come dearest first
         currency = dearest.currency_id
         dearest.activity_schedule(
             "psa_hub.activity_exception_escalation", user_id=user.id, date_deadline=today,

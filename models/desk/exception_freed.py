@@ -15,6 +15,7 @@ class PsaException(models.Model):
         "Became Billable", compute="_compute_freed",
         help="Approved work that this held before: what it comes to, in the company's currency at today's rate.")
 
+    @api.depends("state", "holder_count")
     def _compute_freed(self):
         for exception in self:
             messages, entries = exception._freed_records()

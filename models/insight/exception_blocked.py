@@ -1,4 +1,4 @@
-from odoo import fields, models
+from odoo import api, fields, models
 from odoo.tools import SQL
 
 from ..billing.proposal import OPEN_STATES
@@ -20,6 +20,7 @@ class PsaException(models.Model):
         "Invoices Waiting", compute="_compute_blocked", compute_sudo=True,
         help="Contracts whose next invoice lacks what waits here.")
 
+    @api.depends("state", "holder_count", "order_id")
     def _compute_blocked(self):
         chain = self._chain()
         entry_orders = dict(self.env["psa.entry"]._read_group(

@@ -202,7 +202,7 @@ def _work_days(claim):
 def _contract_id(batch, claim):
     """Return the id of the contract whose invoice waits for a claim, or None."""
     for item in claim.items:
-        if contract := batch.env["psa.apply"]._handler(item.canonical_type)._contract(item):
+        if contract := batch.env["psa.apply"]._contract(item):
             return contract.id
     return None
 
