@@ -22,10 +22,10 @@ class ExceptionCase(TransactionCase):
         cls.customer = cls.env["res.partner"].create({"name": "Northwind", "is_company": True})
 
     @classmethod
-    def user(cls, group):
+    def user(cls, name, group=None):
         """A user of this company with just this group of the hub."""
         return new_test_user(
-            cls.env, f"desk_{group}", f"psa_hub.group_{group}", company_id=cls.company.id,
+            cls.env, f"desk_{name}", f"psa_hub.group_{group or name}", company_id=cls.company.id,
             company_ids=[(6, 0, cls.company.ids)],
         )
 
@@ -169,10 +169,13 @@ class TestExceptionWork(ExceptionCase):
         reviewer = self.user("reviewer")
         with self.assertRaises(UserError):
             small.with_user(reviewer).action_waive("  ")
-        with self.assertRaises(AccessError):
-            large.with_user(reviewer).action_waive("because")
         small.with_user(reviewer).action_waive("Travel time is not billed.")
-        large.with_user(self.user("approver")).action_waive("Agreed with the customer.")
+        large.with_user(reviewer).action_waive("Agreed with the customer.")
+        self.assertEqual((large.state, large.waive_asked_by_id), ("new", reviewer))
+        for user in (reviewer, self.user("operator2", "operator")):
+            with self.assertRaises(AccessError):
+                large.with_user(user).action_agree_waive()
+        large.with_user(self.user("approver")).action_agree_waive()
         self.assertEqual((small + large).mapped("state"), ["waived", "waived"])
         self.assertEqual(small.closed_by_id, reviewer)
         row = self.env["psa.audit"].search([("res_model", "=", "psa.exception"), ("res_id", "=", small.id)])

@@ -34,7 +34,8 @@ class HolderCase(BillingCase):
             {
                 "connection_id": self.connection.id, "stream_id": self.people.id, "company_id": self.company.id,
                 "lane": "master", "dedupe_key": f"{subject}:{number}", "object_type": "Contact",
-                "external_id": str(number), "payload": "{}", "state": "held", "wait_key": subject,
+                "external_id": str(number), "payload": '{"Name": "Dana", "AccountId": "A1"}',
+                "state": "held", "wait_key": subject,
                 "exception_id": exception.id, "risk_amount": risk, **values,
             }
             for number in numbers
@@ -82,9 +83,8 @@ class TestHolders(HolderCase):
     def test_retry_sends_messages_again(self):
         exception, messages = self.hold(range(3))
         exception.with_user(self.preparer).action_retry()
-        self.assertEqual(exception.state, "retrying")
-        self.assertEqual(set(messages.mapped("state")), {"pending"})
-        self.assertEqual(exception.holder_count, 3, "they hold it until they have a new outcome")
+        self.assertEqual(set(messages.mapped("state")), {"waiting"}, "nobody has asked the source for A1 yet")
+        self.assertEqual(exception.state, "resolved")
         audit = self.env["psa.audit"].search([("event", "=", "exception.retry"), ("res_id", "=", exception.id)])
         self.assertEqual(audit.user_id, self.preparer)
 
@@ -100,8 +100,10 @@ class TestHolders(HolderCase):
         _exception, messages = self.hold(range(2), risk=50.01)
         with self.assertRaises(AccessError):
             messages.with_user(self.preparer).action_waive("no right")
-        with self.assertRaises(AccessError):
-            messages.with_user(self.reviewer).action_waive("too much")
+        for user in (self.reviewer, self.approver):
+            with self.assertRaises(AccessError):
+                messages.with_user(user).action_waive("too much for one person")
+        self.company.psa_waive_limit = 51
         wizard = self.env["psa.exception.waive"].with_user(self.approver).with_context(
             active_model="psa.message", active_ids=messages.ids).create({"reason": "Agreed."})
         self.assertAlmostEqual(wizard.amount, 100.02)
@@ -116,11 +118,13 @@ class TestHolders(HolderCase):
         self.assertEqual((wizard.model, wizard.object_type, wizard.external_id), ("res.partner", "Account", "A1"))
         wizard.partner_id = self.customer
         wizard.action_link()
-        binding = self.env["psa.binding"].search([("connection_id", "=", self.connection.id)])
+        binding = self.env["psa.binding"].search(
+            [("connection_id", "=", self.connection.id), ("object_type", "=", "Account")])
         self.assertEqual((binding.object_type, binding.external_id, binding.res_model, binding.res_id),
                          ("Account", "A1", "res.partner", self.customer.id))
-        self.assertEqual(set(messages.mapped("state")), {"pending"})
-        self.assertEqual(exception.state, "retrying")
+        self.assertEqual(set(messages.mapped("state")), {"done"}, "in the same transaction")
+        self.assertEqual(exception.state, "resolved")
+        self.assertEqual((exception.freed_count, messages.freed_from_id), (3, exception))
 
     def test_link_twice_makes_an_alias(self):
         first = self.env["psa.binding"].create({
@@ -138,7 +142,7 @@ class TestHolders(HolderCase):
         action = exception.action_fix()
         self.assertEqual((action["res_model"], action["res_id"]), ("psa.value.map", row.id))
         row.target_ref = self.architect
-        self.assertEqual(_messages.state, "pending", "giving the value a meaning releases what waited")
+        self.assertEqual(_messages.state, "waiting", "giving the value a meaning releases what waited")
 
 
 @tagged("post_install", "-at_install")

@@ -215,7 +215,7 @@ class TestFileUpload(TransactionCase):
 
     def run_job(self):
         with patch.object(psa_file, "CHUNK", 10):
-            self.env["psa.file"]._cron_store()
+            self.env["psa.file"]._cron_jobs()
         self.env.invalidate_all()
 
     def test_a_large_file_is_stored_by_the_job(self):

@@ -2,11 +2,11 @@ from datetime import date
 
 from odoo.tests import HttpCase, tagged
 
-from .test_exception_holders import HolderCase
+from .desk_common import DeskCase
 
 
 @tagged("post_install", "-at_install")
-class TestTours(HolderCase, HttpCase):
+class TestTours(DeskCase, HttpCase):
     """The desk in a real browser, as the people of finance use it."""
 
     browser_size = "1400x900"
@@ -39,9 +39,28 @@ class TestTours(HolderCase, HttpCase):
 
     def test_exception_is_retried(self):
         _order, _entries, exception, messages = self.held_work()
+        self.env["psa.binding"].create({
+            "connection_id": self.connection.id, "object_type": "Account", "external_id": "A1",
+            "canonical_type": "party", "res_model": "res.partner", "res_id": self.customer.id})
         self.tour("psa_hub_exception_retry", self.preparer, "/odoo/psa-exceptions")
-        self.assertEqual(exception.state, "retrying")
-        self.assertEqual(set(messages.mapped("state")), {"pending"})
+        self.assertEqual(exception.state, "resolved")
+        self.assertEqual(set(messages.mapped("state")), {"done"})
+
+    def test_an_unknown_person_is_linked_and_the_chain_released(self):
+        exception, messages = self.unknown_person()
+        self.tour("psa_hub_unknown_person", self.preparer, "/odoo/psa-exceptions-by-cause")
+        exception.invalidate_recordset()
+        self.assertEqual((exception.state, exception.freed_amount), ("resolved", 2400))
+        self.assertEqual(set(messages.mapped("state")), {"done"})
+
+    def test_a_second_person_agrees_to_waive(self):
+        self.company.psa_waive_limit = 100
+        _order, _entries, exception, messages = self.held_work()
+        self.tour("psa_hub_waive_ask", self.reviewer, "/odoo/psa-exceptions")
+        self.assertEqual((exception.state, exception.waive_asked_by_id), ("new", self.reviewer))
+        self.tour("psa_hub_waive_agree", self.approver, "/odoo/psa-exceptions")
+        self.assertEqual((exception.state, exception.closed_by_id), ("waived", self.approver))
+        self.assertEqual(set(messages.mapped("skip_reason")), {"waived"})
 
     def test_exception_is_waived(self):
         _order, _entries, exception, messages = self.held_work()
@@ -63,20 +82,21 @@ class TestTours(HolderCase, HttpCase):
     def test_a_person_says_which_customer_it_is(self):
         _likely, twin, exception, message = self.ask_who_it_is()
         self.tour("psa_hub_uncertain_party", self.preparer, "/odoo/psa-exceptions")
-        binding = self.env["psa.binding"].search([("connection_id", "=", self.connection.id)])
+        binding = self.env["psa.binding"].search(
+            [("connection_id", "=", self.connection.id), ("object_type", "=", "Account")])
         self.assertEqual((binding.external_id, binding.res_id), ("A1", twin.id))
-        self.assertEqual((exception.state, message.state), ("retrying", "pending"))
+        self.assertEqual((exception.state, message.state), ("resolved", "done"))
 
     def test_a_person_says_that_the_customer_is_new(self):
         _likely, _twin, _exception, message = self.ask_who_it_is()
         self.tour("psa_hub_new_party", self.preparer, "/odoo/psa-exceptions")
-        self.assertEqual((message.state, message.decided), ("pending", {"uncertain_party": "new"}))
+        self.assertEqual((message.state, message.decided), ("waiting", {"uncertain_party": "new"}))
 
     def test_a_person_says_that_it_is_other_work(self):
         exception, message = self.hold(range(1), cause="suspected_duplicate")
         exception.name = "Ada's 7.50 hours came from A, and B has brought the same already."
         self.tour("psa_hub_another_one", self.reviewer, "/odoo/psa-exceptions")
-        self.assertEqual((message.state, message.decided), ("pending", {"suspected_duplicate": "other"}))
+        self.assertEqual((message.state, message.decided), ("waiting", {"suspected_duplicate": "other"}))
 
     def test_connection_is_set_up(self):
         administrator = self.approver.copy({"login": "tour_administrator", "name": "Tour Administrator"})

@@ -3,6 +3,9 @@ from . import psa_late_decide
 from . import psa_exception_waive
 from . import psa_exception_link
 from . import psa_binding_split
+from . import psa_exception_ask
+from . import psa_exception_bulk
+from . import psa_message_correct
 from . import psa_replay
 from . import psa_payment_choose
 from . import account_move_reversal

@@ -85,6 +85,9 @@ class PsaExceptionLink(models.TransientModel):
             record = self[FIELDS[self.model]] if self.model else None
         if not record:
             raise UserError(self.env._("Choose the record that it is."))
-        record.check_access("read")
-        self.exception_id._link_to(record)
+        if record._name == "hr.employee":  # who may not see employees' private data sees who they are
+            self.env["hr.employee.public"].browse(record.id).check_access("read")
+        else:
+            record.check_access("read")
+        self.exception_id._link_to(record.sudo())  # its company is needed, which is private of an employee
         return {"type": "ir.actions.act_window_close"}

@@ -14,6 +14,7 @@ class PsaExceptionWaive(models.TransientModel):
     holder_count = fields.Integer("Records Given Up", compute="_compute_totals")
     currency_id = fields.Many2one("res.currency", compute="_compute_totals")
     amount = fields.Monetary("Money Given Up", compute="_compute_totals")
+    second_person = fields.Boolean(compute="_compute_totals")
     reason = fields.Text(required=True)
 
     @api.model
@@ -38,6 +39,8 @@ class PsaExceptionWaive(models.TransientModel):
             wizard.exception_count = len(exceptions)
             wizard.holder_count = sum(exceptions.mapped("holder_count")) + len(messages)
             wizard.currency_id = currency
+            wizard.second_person = any(
+                not exception._may_waive_alone(exception.amount, exception.company_id) for exception in exceptions)
             wizard.amount = sum(
                 exception.currency_id._convert(exception.amount, currency, exception.company_id, today)
                 for exception in exceptions

@@ -11,6 +11,7 @@ ASKS = {
     "close": ("psa.closing", "_close"),
     "reopen": ("psa.closing", "_reopen"),
     "release_legal_hold": ("psa.legal.hold", "action_release"),
+    "refuse_waive": ("psa.exception", "_refuse_waive"),
     "another": ("psa.exception", "_let_through"),
 }
 
@@ -31,6 +32,7 @@ class PsaReason(models.TransientModel):
             ("close", "Close in Spite of Open Checks"),
             ("reopen", "Open the Period Again"),
             ("release_legal_hold", "Release the Legal Hold"),
+            ("refuse_waive", "Do Not Waive"),
             ("another", "It Is Other Work"),
         ],
         required=True, readonly=True,

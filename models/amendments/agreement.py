@@ -9,5 +9,5 @@ class PsaAmendment(models.Model):
     def write(self, vals):
         result = super().write(vals)
         if "state" in vals:
-            self.env["psa.message"].sudo()._release([f"amendment:{amendment.id}" for amendment in self])
+            self.env["psa.message"].sudo()._release_now([f"amendment:{amendment.id}" for amendment in self])
         return result

@@ -80,7 +80,7 @@ class PsaAgreement(models.Model):
         """Contracts of ``companies`` were made: let the agreements look again that belonged to nothing."""
         exceptions = self.env["psa.exception"].sudo().search([
             ("cause_code", "=", "unknown_agreement"), ("is_open", "=", True), ("company_id", "in", companies.ids)])
-        self.env["psa.message"].sudo()._release(exceptions.mapped("subject_key"))
+        self.env["psa.message"].sudo()._release_now(exceptions.mapped("subject_key"))
 
 
 class SaleOrder(models.Model):
@@ -127,7 +127,7 @@ class ResPartner(models.Model):
     def write(self, vals):
         result = super().write(vals)
         if self._PSA_ACCOUNT_FIELDS & set(vals):
-            self.env["psa.message"].sudo()._release([f"account:{partner.id}" for partner in self])
+            self.env["psa.message"].sudo()._release_now([f"account:{partner.id}" for partner in self])
         return result
 
     def _psa_missing_account(self, fiscal_position):

@@ -36,7 +36,7 @@ class PsaConnection(models.Model):
     def write(self, vals):
         result = super().write(vals)
         if vals.keys() & set(PAYMENT_SETTINGS):
-            self.env["psa.message"].sudo()._release([connection._payment_setup_key() for connection in self])
+            self.env["psa.message"].sudo()._release_now([connection._payment_setup_key() for connection in self])
         return result
 
     def _payment_setup_key(self):

@@ -53,5 +53,5 @@ class ProjectProject(models.Model):
         if vals.get("psa_contract_id"):
             keys += [contract_key(project) for project in self]
         if keys:
-            self.env["psa.message"].sudo()._release(keys)
+            self.env["psa.message"].sudo()._release_now(keys)
         return result

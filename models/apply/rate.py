@@ -32,7 +32,7 @@ class PsaRate(models.Model):
 
     def _release_conflicts(self):
         """Let the rates of sources look again that these were in the way of."""
-        self.env["psa.message"].sudo()._release([_conflict_key(rate) for rate in self])
+        self.env["psa.message"].sudo()._release_now([_conflict_key(rate) for rate in self])
 
 
 class PsaApplyRate(models.AbstractModel):

@@ -138,6 +138,9 @@ class PsaEntry(models.Model):
     risk_amount = fields.Monetary(
         "Money at Risk", currency_field="company_currency_id", readonly=True, help="In the company's currency."
     )
+    freed_from_id = fields.Many2one(
+        "psa.exception", "Was Held by", readonly=True, index="btree_not_null", ondelete="set null", copy=False,
+        help="The exception that held it before it became billable.")
     company_currency_id = fields.Many2one(related="company_id.currency_id", string="Company Currency")
     source_amount = fields.Monetary(
         currency_field="source_currency_id", readonly=True, help="What the source would bill. Evidence only."

@@ -67,6 +67,8 @@ class PsaEntry(models.Model):
             entry = row["entry"]
             if entry.exception_id.id != values["exception_id"]:
                 released |= entry.exception_id
+            if entry.exception_id and not values["exception_id"] and values["state"] == "approved":
+                values["freed_from_id"] = entry.exception_id.id
             if difference := _difference(entry, values):
                 entry.write(difference)
                 changed |= entry

@@ -115,7 +115,7 @@ class PsaTransferPrice(models.Model):
             ("company_id", "in", self.receiver_company_id.ids),
         ])
         if exceptions:
-            self.env["psa.message"].sudo()._release(exceptions.mapped("subject_key"))
+            self.env["psa.message"].sudo()._release_now(exceptions.mapped("subject_key"))
             self.env["psa.entry"].sudo()._reprice(exceptions.entry_ids)
 
     # === FINDING === #

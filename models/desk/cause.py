@@ -29,6 +29,14 @@ class PsaExceptionCause(models.Model):
     due_days = fields.Integer(
         "Days to Solve", default=3, help="A new exception of this cause is due this many days after it was first seen.",
     )
+    documentation = fields.Html(
+        "Help", translate=True, sanitize_attributes=True, help="Why it stops, what to do, what happens then.")
+    user_id = fields.Many2one(
+        "res.users", "Owner", company_dependent=True, domain="[('share', '=', False)]",
+        help="Answers for the exceptions of this cause in the company, and is told when they are late.")
+    manager_id = fields.Many2one(
+        "res.users", "Escalates to", company_dependent=True, domain="[('share', '=', False)]",
+        help="Is told when they are late by twice the days to solve.")
     sequence = fields.Integer(default=10)
     color = fields.Integer()
 
@@ -110,8 +118,17 @@ class PsaExceptionCause(models.Model):
         action["context"] = {"search_default_open": 1, "search_default_cause_id": self.id}
         return action
 
+    def action_help(self):
+        """Show the help of this cause."""
+        self.ensure_one()
+        view = self.env.ref("psa_hub.psa_exception_cause_view_help")
+        return {
+            "type": "ir.actions.act_window", "name": self.name, "res_model": self._name, "res_id": self.id,
+            "view_mode": "form", "views": [(view.id, "form")], "target": "new",
+        }
+
     def action_retry_all(self):
-        """Retry every open exception of these causes that the user may see."""
+        """Ask whether to retry every open exception of these causes that the user may see."""
         return self.env["psa.exception"].search([
             ("cause_id", "in", self.ids), ("state", "in", OPEN_STATES), ("company_id", "in", self.env.companies.ids),
-        ]).action_retry()
+        ]).action_bulk("retry")

@@ -82,7 +82,10 @@ class PsaException(models.Model):
     user_id = fields.Many2one(
         "res.users", "Assigned To", index="btree_not_null", domain="[('share', '=', False)]", tracking=True,
     )
-    date_due = fields.Date("Due", tracking=True)
+    date_due = fields.Date("Due", tracking=True, help="By its cause and its amount, until a person sets another day.")
+    due_by_hand = fields.Boolean(readonly=True)
+    period_from = fields.Date("Period", readonly=True, help="First day of the work that waits.")
+    period_to = fields.Date("Period to", readonly=True, help="Last day of the work that waits.")
     closed_at = fields.Datetime(readonly=True)
     closed_by_id = fields.Many2one("res.users", readonly=True)
     close_reason = fields.Char(readonly=True)
@@ -93,6 +96,7 @@ class PsaException(models.Model):
         "(cause_id, subject_key) WHERE state NOT IN ('resolved', 'waived')",
         "This exception is already open.",
     )
+    _due_idx = models.Index("(company_id, date_due) WHERE state NOT IN ('resolved', 'waived')")
     _desk_idx = models.Index("(company_id, amount DESC, id DESC) WHERE state NOT IN ('resolved', 'waived')")
 
     # === COMPUTE === #
@@ -119,6 +123,8 @@ class PsaException(models.Model):
                 "Exceptions change through their buttons only; %(fields)s cannot be written.",
                 fields=", ".join(sorted(refused)),
             ))
+        if "date_due" in vals and not self.env.su:
+            self.sudo().due_by_hand = True
         return super().write(vals)
 
     # === BUSINESS: RAISE === #
@@ -205,8 +211,8 @@ class PsaException(models.Model):
 
     def _upsert(self, rows):
         now = self.env.cr.now().replace(microsecond=0)
-        cause_by_id = {cause.id: cause for cause in self.env["psa.exception.cause"].browse(
-            {row["cause_id"] for row in rows.values()})}
+        due_days = self.env["psa.exception.due"]._days(
+            (row["company_id"], row["cause_id"], row["stated_amount"]) for row in rows.values())
         currency_by_company = {company.id: company.currency_id.id for company in self.env["res.company"].browse(
             {row["company_id"] for row in rows.values()})}
         columns = [
@@ -222,7 +228,8 @@ class PsaException(models.Model):
                 currency_id=currency_by_company[row["company_id"]],
                 amount=row["stated_amount"],
                 state="assigned" if row["user_id"] else "new",
-                date_due=now.date() + timedelta(days=cause_by_id[row["cause_id"]].due_days),
+                date_due=now.date() + timedelta(
+                    days=due_days[row["company_id"], row["cause_id"], row["stated_amount"]]),
                 holder_count=0,
                 first_seen=now, last_seen=now,
                 create_uid=self.env.uid, create_date=now, write_uid=self.env.uid, write_date=now,

@@ -62,6 +62,32 @@ class PsaException(models.Model):
     def _fix_connection(self):
         return self._open(self.connection_id) if self.connection_id else self._fix_record()
 
+    def _fix_reconnect(self):
+        """The other system's own page of consent for those who may give it; else the connection with its login."""
+        connection = self.connection_id
+        if connection.is_interactive and self.env.user.has_group("psa_hub.group_administrator"):
+            return {"type": "ir.actions.act_url", "url": f"/psa_hub/oauth/start/{connection.id}", "target": "self"}
+        return self._fix_connection()
+
+    def _fix_assignment(self):
+        """The assignments on the project; without a project the record that is in the wrong company."""
+        if not self.project_id:
+            return self._fix_record()
+        assignments = self.env["psa.assignment"].search([("project_id", "=", self.project_id.id)])
+        return {**self._open(assignments, self.env._("Assignments"), {"default_project_id": self.project_id.id}),
+                "view_mode": "list,form", "views": [(False, "list"), (False, "form")], "res_id": False,
+                "domain": [("project_id", "=", self.project_id.id)]}
+
+    def _fix_data(self):
+        """What the message says, to be corrected; the field map when many have the same fault."""
+        waiting = self._waiting_messages()
+        return waiting.action_correct() if len(waiting) == 1 else self._fix_mapping()
+
+    def _fix_ask_manager(self):
+        """A question to the manager; where nobody can be asked the project itself."""
+        manager = self.project_id.user_id
+        return self.action_ask() if manager and manager != self.env.user else self._fix_project()
+
     def _fix_message(self):
         waiting = self.psa_message_ids.filtered(lambda message: message.state not in ("done", "skipped"))
         return self._open(waiting or self.psa_message_ids, self.env._("Messages"))
@@ -174,8 +200,8 @@ class PsaException(models.Model):
             "after": {"res_model": record._name, "res_id": record.id, "alias": bool(binding.alias_of_id)},
             "reason": self.name,
         }])
-        self.env["psa.message"].sudo()._release([self.subject_key])
-        self.sudo().write({"state": "retrying"})
+        self.sudo().write({"state": "retrying"})  # first: what waits is tried at once, and may come back
+        self.env["psa.message"].sudo()._release_now([self.subject_key])
         return binding
 
     # models that a record at the source can be, and the canonical type when no stream declares it

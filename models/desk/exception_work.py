@@ -1,13 +1,13 @@
 from collections import defaultdict
 
-from odoo import api, fields, models
-from odoo.exceptions import AccessError, UserError
+from odoo import fields, models
+from odoo.exceptions import UserError
 from odoo.tools import SQL
 
-# Models whose records wait for an exception (``exception_id``, ``risk_amount``), and which of them still do.
+# Models whose records wait for an exception (``exception_id``, ``risk_amount``): which of them still do, and their days.
 HOLDERS = {
-    "psa.message": SQL("state NOT IN ('done', 'skipped')"),
-    "psa.entry": SQL("TRUE"),
+    "psa.message": (SQL("state NOT IN ('done', 'skipped')"), SQL("holder.work_from"), SQL("holder.work_to")),
+    "psa.entry": (SQL("TRUE"), SQL("holder.work_date"), SQL("holder.work_date")),
 }
 
 
@@ -21,27 +21,30 @@ class PsaException(models.Model):
 
     # === BUSINESS: HOLDERS === #
     def _holder_totals(self):
-        """Return ``{exception id: (count, {currency id: risk})}`` of what still waits, in one query a holder model."""
-        totals = {exception_id: [0, defaultdict(float)] for exception_id in self.ids}
-        for model_name, waiting in HOLDERS.items():
+        """Return ``{exception id: [count, {currency id: risk}, [days]]}`` of what waits, in one query a holder model."""
+        totals = {exception_id: [0, defaultdict(float), []] for exception_id in self.ids}
+        for model_name, (waiting, first_day, last_day) in HOLDERS.items():
             holder = self.env[model_name]
             holder.flush_model()
-            for exception_id, currency_id, count, risk in self.env.execute_query(SQL(
+            for exception_id, currency_id, count, risk, *days in self.env.execute_query(SQL(
                 """
-                SELECT holder.exception_id, company.currency_id, COUNT(*), SUM(holder.risk_amount)
+                SELECT holder.exception_id, company.currency_id, COUNT(*), SUM(holder.risk_amount),
+                       MIN(%(first_day)s), MAX(%(last_day)s)
                   FROM %(table)s holder
              LEFT JOIN res_company company ON company.id = holder.company_id
                  WHERE holder.exception_id = ANY(%(ids)s) AND %(waiting)s
               GROUP BY holder.exception_id, company.currency_id
                 """,
-                table=SQL.identifier(holder._table), ids=self.ids, waiting=waiting,
+                table=SQL.identifier(holder._table), ids=self.ids, waiting=waiting, first_day=first_day,
+                last_day=last_day,
             )):
                 totals[exception_id][0] += count
                 totals[exception_id][1][currency_id] += float(risk or 0.0)
+                totals[exception_id][2].extend(filter(None, days))
         return totals
 
     def _refresh_amounts(self):
-        """Set count and money at risk from what waits now.
+        """Set count, money at risk, period and due date from what waits now.
 
         The row is always written: two lanes that each finish one of the last two holders then collide (serialization
         failure, one is repeated) instead of each leaving the end to the other.
@@ -53,7 +56,7 @@ class PsaException(models.Model):
         today = fields.Date.context_today(self)
         values = []
         by_id = {exception.id: exception for exception in self}
-        for exception_id, (count, risks) in sorted(self._holder_totals().items()):
+        for exception_id, (count, risks, days) in sorted(self._holder_totals().items()):
             exception = by_id[exception_id]
             company = exception.company_id
             risk = sum(
@@ -61,19 +64,30 @@ class PsaException(models.Model):
                 ._convert(amount, company.currency_id, company, today)
                 for currency_id, amount in risks.items()
             )
-            values.append(SQL("(%s, %s, %s::numeric)", exception_id, count, company.currency_id.round(risk)))
+            values.append(SQL(
+                "(%s, %s, %s::numeric, %s::date, %s::date)", exception_id, count, company.currency_id.round(risk),
+                min(days, default=None), max(days, default=None)))
         self.env.execute_query(SQL(
             """
             UPDATE psa_exception exception
                SET holder_count = total.holders,
-                   amount = CASE WHEN total.risk = 0 THEN exception.stated_amount ELSE total.risk END
-              FROM (VALUES %s) AS total(id, holders, risk)
-             WHERE exception.id = total.id
+                   amount = total.money,
+                   period_from = COALESCE(total.period_from, exception.period_from),
+                   period_to = COALESCE(total.period_to, exception.period_to),
+                   date_due = CASE WHEN exception.due_by_hand THEN exception.date_due
+                                   ELSE exception.first_seen::date + %(due_days)s END
+              FROM (SELECT held.*, CASE WHEN held.risk = 0 THEN open.stated_amount ELSE held.risk END AS money
+                      FROM (VALUES %(values)s) AS held(id, holders, risk, period_from, period_to)
+                      JOIN psa_exception open ON open.id = held.id) total,
+                   psa_exception_cause cause
+             WHERE exception.id = total.id AND cause.id = exception.cause_id
             RETURNING exception.id
             """,
-            SQL(", ").join(values),
+            values=SQL(", ").join(values),
+            due_days=self.env["psa.exception.due"]._days_sql(
+                SQL("exception.company_id"), SQL("exception.cause_id"), SQL("total.money"), SQL("cause.due_days")),
         ))
-        self.invalidate_recordset(["holder_count", "amount"])
+        self.invalidate_recordset(["holder_count", "amount", "period_from", "period_to", "date_due"])
 
     def _close_if_released(self):
         """Resolve the open ones among these that nothing waits for any more.
@@ -97,8 +111,13 @@ class PsaException(models.Model):
             "closed_at": fields.Datetime.now(),
             "closed_by_id": self.env.uid,
             "close_reason": reason,
+            "waive_asked_by_id": False,
         })
-        self.env["mail.activity"].search([("res_model", "=", self._name), ("res_id", "in", self.ids)]).unlink()
+        self.env["mail.activity"].search([
+            "|", "&", ("res_model", "=", self._name), ("res_id", "in", self.ids), ("psa_exception_id", "in", self.ids),
+        ]).unlink()
+        if state == "resolved":
+            self._tell_later()
         self.env["psa.audit"]._log([
             {
                 "event": f"exception.{state}",
@@ -113,6 +132,10 @@ class PsaException(models.Model):
         ])
 
     # === ACTIONS === #
+    def action_help(self):
+        """Show the help of the cause."""
+        return self.cause_id.action_help()
+
     def _check_open(self):
         self.check_access("write")
         if closed := self.filtered(lambda exception: not exception.is_open):
@@ -122,14 +145,7 @@ class PsaException(models.Model):
         """Give these to a person (by default: to me), with an activity due when the exception is."""
         self._check_open()
         user = self.env["res.users"].browse(user_id) if user_id else self.env.user
-        self.write({"user_id": user.id})
-        for date_due, exceptions in self.grouped("date_due").items():
-            exceptions.activity_schedule(
-                "mail.mail_activity_data_todo",
-                date_deadline=date_due,
-                summary=self.env._("Solve this exception"),
-                user_id=user.id,
-            )
+        self.write({"user_id": user.id})  # which makes the activity
 
     def action_retry(self):
         """Send everything that waits for these on its way again; what still fails comes back to the same exception.
@@ -141,9 +157,7 @@ class PsaException(models.Model):
         refused = self.filtered(lambda exception: exception.category == "connection" and exception.connection_id)
         if refused:
             refused.connection_id.sudo().action_check()  # first: it works in transactions of its own
-        held = (self - refused).sudo()
-        held.write({"state": "retrying"})  # first: entries are tried at once, and may come back
-        count = held._release_holders("retry")
+        count = (self - refused)._retry_held()
         self.env["psa.audit"]._log([
             {
                 "event": "exception.retry",
@@ -157,6 +171,12 @@ class PsaException(models.Model):
         return self._tell(self._retry_outcome(refused.connection_id.sudo(), count), {
             "type": "ir.actions.client", "tag": "soft_reload",
         })
+
+    def _retry_held(self):
+        """Let go what waits for these and work on it now. Return the number of records."""
+        held = self.sudo()
+        held.write({"state": "retrying"})  # first: entries are tried at once, and may come back
+        return held._release_holders("retry")
 
     def _retry_outcome(self, connections, count):
         """Return the sentence that tells what a retry did."""
@@ -187,48 +207,11 @@ class PsaException(models.Model):
         for holders in (messages, entries):
             if holders:
                 holders.action_waive(reason) if how == "waive" else holders.action_retry()
+        if how == "retry":
+            messages._work_now()
         return len(messages) + len(entries)
 
     def action_wait_for_source(self):
         """Say that the source has been asked; it goes back to work when the source sends it again."""
         self._check_open()
         self.sudo().write({"state": "waiting_source"})
-
-    def action_waive(self, reason):
-        """Give up on what these hold, for good: their messages are skipped, their entries excluded from billing.
-
-        :param reason: why, kept with the exception and in the audit trail
-        :raise AccessError: a reviewer waives up to the company's limit; above it an approver is needed
-        """
-        self._check_open()
-        if not (reason or "").strip():
-            raise UserError(self.env._("Say why: a waived exception keeps its reason for ever."))
-        for exception in self:
-            self._check_may_waive(exception.name, exception.amount, exception.company_id)
-        self._close("waived", reason)
-        self.sudo()._release_holders("waive", reason)
-        for exception in self.sudo():
-            exception._message_log(body=self.env._("Waived: %s", reason))
-
-    @api.model
-    def _check_may_waive(self, name, amount, company):
-        """Refuse unless the user may give up ``amount`` (in the currency of ``company``).
-
-        :raise AccessError: a reviewer waives up to the company's limit; above it an approver is needed
-        """
-        if self.env.su or self.env.user.has_group("psa_hub.group_approver"):
-            return
-        if not self.env.user.has_group("psa_hub.group_reviewer"):
-            raise AccessError(self.env._("Only reviewers and approvers may waive."))
-        limit = company.sudo().psa_waive_limit
-        if abs(amount) > limit:
-            currency = company.sudo().currency_id
-            raise AccessError(self.env._(
-                "“%(name)s” puts %(amount)s at risk; above %(limit)s an approver must waive it.",
-                name=name, amount=currency.format(amount), limit=currency.format(limit),
-            ))
-
-    def write(self, vals):
-        if vals.get("user_id") and "state" not in vals:
-            self.filtered(lambda exception: exception.state == "new").sudo().write({"state": "assigned"})
-        return super().write(vals)

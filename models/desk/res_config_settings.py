@@ -6,3 +6,5 @@ class ResConfigSettings(models.TransientModel):
 
     psa_waive_limit = fields.Monetary(
         related="company_id.psa_waive_limit", readonly=False, currency_field="company_currency_id")
+    psa_correct_limit = fields.Monetary(
+        related="company_id.psa_correct_limit", readonly=False, currency_field="company_currency_id")

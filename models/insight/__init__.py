@@ -1,3 +1,4 @@
+from . import exception_blocked
 from . import proposal_page
 from . import stream_freshness
 from . import exception_banner

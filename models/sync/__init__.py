@@ -28,7 +28,9 @@ from . import psa_message_intake
 from . import psa_message_files
 from . import psa_message_emit
 from . import psa_apply
+from . import job
 from . import psa_file
 from . import ownership
 from . import psa_lane
 from . import shadow
+from . import psa_message_now

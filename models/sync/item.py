@@ -203,12 +203,13 @@ class Claim:
 
     :ivar company: ``res.company`` of the connection
     :ivar decided: ``{exception cause: answer}`` of what a person has decided about this message
+    :ivar overlay: corrections over the payload, see :mod:`.overlay`
     :ivar described: how the connector says where people find it at the source, or an empty text
     """
 
     __slots__ = ("message", "connection", "company", "stream", "id", "object_type", "external_id", "source_version",
                  "operation", "payload", "origin", "attempt_count", "exception_id", "items", "outcome", "mapping_id",
-                 "sequence", "decided", "described")
+                 "sequence", "decided", "described", "overlay")
 
     def __init__(self, message, connection, company, row):
         self.message = message
@@ -225,6 +226,7 @@ class Claim:
         self.attempt_count = row["attempt_count"]
         self.exception_id = row["exception_id"]
         self.decided = row["decided"] or {}
+        self.overlay = row["overlay"]
         self.items = []
         self.outcome = None
         self.mapping_id = None

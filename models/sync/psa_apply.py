@@ -74,6 +74,15 @@ class PsaApply(models.AbstractModel):
     def _risk(self, items):
         """Say with ``item.risk(amount, currency)`` how much money waits with each of ``items``. By default none."""
 
+    def _contract(self, item):
+        """Return the ``sale.order`` whose invoice waits for ``item``, as far as its parents tell; None: none."""
+        for parent in item.parents.values():
+            if parent._name == "project.project" and parent.psa_contract_id:
+                return parent.psa_contract_id
+            if parent._name == "sale.order":
+                return parent
+        return None
+
     @api.model
     def _catch_up(self):
         """Bring up to date what handlers left behind in their batches; workers call this at the end of a run.

@@ -1,20 +1,12 @@
-# pylint: disable=invalid-commit  # each chunk is committed with the row that it came to
 import io
 import itertools
-import logging
 from datetime import datetime, timezone
 
-from psycopg2.errors import SerializationFailure
-
 from odoo import api, fields, models
-from odoo.exceptions import AccessError
 from odoo.tools import SQL
 
 from ...connectors.cursor import format_instant
 from .file_rows import RowReader
-from .wake import wake
-
-_logger = logging.getLogger(__name__)
 
 CHUNK = 1000
 #: Files up to so many rows are stored while the person waits.
@@ -30,6 +22,8 @@ class PsaFile(models.Model):
 
     _name = "psa.file"
     _description = "Uploaded File"
+    _inherit = "psa.job"
+    _job_cron = "psa_hub.cron_files"
     _order = "id desc"
     _check_company_auto = True
 
@@ -43,31 +37,16 @@ class PsaFile(models.Model):
     content = fields.Binary("File", attachment=True, required=True, readonly=True, copy=False)
     stamp = fields.Char(required=True, readonly=True, copy=False, help="The versions of the file's records begin so.")
     state = fields.Selection(
-        [("running", "Being Stored"), ("done", "Stored"), ("failed", "Not Readable"), ("cancelled", "Cancelled")],
-        required=True, readonly=True, default="running", index="btree_not_null")
-    row_count = fields.Integer("Rows", readonly=True, help="As far as they were counted.")
-    done_count = fields.Integer("Rows Done", readonly=True)
+        [("running", "Being Stored"), ("done", "Stored"), ("failed", "Not Readable"), ("cancelled", "Cancelled")])
+    row_count = fields.Integer("Rows", help="As far as they were counted.")
+    done_count = fields.Integer("Rows Done")
     stored_count = fields.Integer("New or Changed", readonly=True)
     problem_count = fields.Integer(
         "Unreadable Rows", readonly=True, help="The inbox holds rows whose cells cannot be read for a person.")
-    error = fields.Char(readonly=True)
-    progress = fields.Float(compute="_compute_progress")
 
     _running_idx = models.Index("(id) WHERE state = 'running'")
 
-    # === COMPUTE === #
-    @api.depends("done_count", "row_count", "state")
-    def _compute_progress(self):
-        for file in self:
-            whole = max(file.row_count, file.done_count)
-            file.progress = 100 if file.state == "done" else 100.0 * file.done_count / whole if whole else 0
-
-    # === CRUD === #
-    def write(self, vals):
-        if not self.env.su:
-            raise AccessError(self.env._("Uploaded files change through their buttons only."))
-        return super().write(vals)
-
+    # === UPLOAD === #
     @api.model
     def _upload(self, stream, name, content, row_count):
         """Keep a file and set it going.
@@ -82,23 +61,10 @@ class PsaFile(models.Model):
         if row_count <= AT_ONCE:
             file._store_rows(file._records())
         else:
-            self.env.flush_all()
-            wake(self.env, "psa_hub.cron_files")
+            file._wake_job()
         return file.sudo(False)
 
     # === ACTIONS === #
-    def action_cancel(self):
-        """Store no further rows; those that were stored stay."""
-        self.check_access("write")
-        self.sudo().filtered(lambda file: file.state == "running").state = "cancelled"
-
-    def action_resume(self):
-        """Go on where it was cancelled."""
-        self.check_access("write")
-        self.sudo().filtered(lambda file: file.state == "cancelled").state = "running"
-        self.env.flush_all()
-        wake(self.env, "psa_hub.cron_files")
-
     def action_open_messages(self):
         """Open the messages that the rows became."""
         self.ensure_one()
@@ -110,42 +76,11 @@ class PsaFile(models.Model):
         }
 
     # === STORING === #
-    @api.model
-    def _cron_store(self):
-        """Store what is being stored, as far as the time reaches."""
-        Cron, files = self.env["ir.cron"], self.search([("state", "=", "running")], order="id")
-        Cron._commit_progress(remaining=len(files))
-        for position, file in enumerate(files, 1):
-            over = file._store_for_a_while(Cron)
-            seconds = Cron._commit_progress(int(over), remaining=len(files) - position + (not over))
-            if not over or not seconds:
-                break
+    def _job_source(self):
+        return self._records()
 
-    def _store_for_a_while(self, cron):
-        """Store chunks until the file or the time is over. Return whether the file is over.
-
-        The file stays open from chunk to chunk, else each one would read it from its top.
-        """
-        records = None
-        while True:
-            try:
-                self.invalidate_recordset()
-                if self.state != "running":
-                    return True
-                records = records or self._records()
-                over = self._store_rows(records, CHUNK)
-                self.env.flush_all()
-                if not cron._commit_progress() or over:
-                    return over
-            except SerializationFailure:  # somebody cancelled it, or a poll brought the same record
-                self.env.cr.rollback()
-                records = None
-            except Exception as error:
-                _logger.exception("Storing the file %s failed", self.id)
-                self.env.cr.rollback()
-                self.write({"state": "failed", "error": self.env._(
-                    "Unexpected error %s; the server log has the details.", type(error).__name__)})
-                return True
+    def _job_chunk(self, source):
+        return self._store_rows(source, CHUNK)
 
     def _records(self):
         """Return the iterator of the file's records behind the rows that are done."""

@@ -29,6 +29,10 @@ STREAM_KINDS = {"fetch": "fetch", "outbound": "push"}
 #: What ends in a new transaction and never costs an attempt.
 CONFLICTS = (SerializationFailure, DeadlockDetected, LockNotAvailable, RaceLost)
 
+#: What a claim reads of a message.
+CLAIMED = SQL("id, connection_id, stream_id, object_type, external_id, source_version, operation, payload, origin, "
+              "attempt_count, exception_id, decided, overlay")
+
 STAND_BY_SECONDS = 10  # how long a worker waits for what another one has locked
 LINGER_SECONDS = 0.3  # before a run ends it looks once more: a sender may have been about to commit
 LOOK_AGAIN_SECONDS = 0.25
@@ -215,7 +219,12 @@ class PsaLane(models.AbstractModel):
         :return: :class:`Batch`, or None when nothing was claimed
         """
         limit = limit or turn.batch_size
-        rows = self._claim(lane, turn.connection_id, limit, retries=not turn.begun)
+        return self._run_rows(
+            turn, self._claim(lane, turn.connection_id, limit, retries=not turn.begun), limit, trust_unique)
+
+    @api.model
+    def _run_rows(self, turn, rows, limit, trust_unique=False):
+        """Work on claimed ``rows`` of :meth:`_claim`, in the caller's transaction. Return :class:`Batch` or None."""
         mine = [row for row in rows if row.pop("mine")]
         if not mine:
             return None
@@ -241,13 +250,11 @@ class PsaLane(models.AbstractModel):
         :param retries: also look for what is due for a retry
         :return: list of dicts, oldest first
         """
-        columns = SQL("id, connection_id, stream_id, object_type, external_id, source_version, operation, payload, "
-                      "origin, attempt_count, exception_id, decided")
         claimed = fresh = SQL(
             """
             (SELECT %s FROM psa_message WHERE lane = %s AND connection_id = %s AND state = 'pending'
            ORDER BY received_at, id LIMIT %s FOR NO KEY UPDATE SKIP LOCKED)
-            """, columns, lane, connection_id, limit)
+            """, CLAIMED, lane, connection_id, limit)
         if retries:
             claimed = SQL(
                 """
@@ -255,7 +262,12 @@ class PsaLane(models.AbstractModel):
                                  WHERE lane = %s AND connection_id = %s AND state = 'retry' AND next_attempt_at <= %s
                               ORDER BY next_attempt_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED) again
                   UNION ALL SELECT * FROM %s fresh)
-                """, columns, lane, connection_id, fields.Datetime.now(), max(limit // 4, 1), fresh)
+                """, CLAIMED, lane, connection_id, fields.Datetime.now(), max(limit // 4, 1), fresh)
+        return self._lock_records(claimed)
+
+    @api.model
+    def _lock_records(self, claimed):
+        """Return the rows of the locking query ``claimed`` with ``mine``: whether their records could be locked too."""
         return self.env.execute_query_dict(SQL(
             """
             WITH claimed AS MATERIALIZED (SELECT * FROM %s rows)
@@ -273,6 +285,7 @@ class PsaLane(models.AbstractModel):
             "mail_create_nolog": True,
             "mail_notrack": True,
             "active_test": True,
+            "psa_in_batch": True,
         })
 
     # === RACES === #
@@ -327,7 +340,7 @@ class PsaLane(models.AbstractModel):
             released = self.env["psa.message"]._release(
                 [record_key(connection.id, *pair) for pair, word in heard.items() if word == "gone"], ("waiting",))
             if released:
-                _logger.warning("Sweep: %s messages waited for records that do not exist", released)
+                _logger.warning("Sweep: %s messages waited for records that do not exist", len(released))
 
     @api.model
     def _release_bound(self):

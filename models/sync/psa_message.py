@@ -77,12 +77,21 @@ class PsaMessage(models.Model):
     exception_id = fields.Many2one("psa.exception", readonly=True, index="btree_not_null", ondelete="set null")
     decided = fields.Json(
         readonly=True, copy=False, help="What a person decided about it, by cause: with that it goes through.")
+    overlay = fields.Json(
+        readonly=True, copy=False, help="Corrections that the field map reads over the content: [[path, JSON text]].")
     error = fields.Text(readonly=True)
     error_code = fields.Char(readonly=True)
     risk_amount = fields.Monetary(
         "Money at Risk", currency_field="risk_currency_id", readonly=True,
         help="What cannot be billed until this message goes through, in the company's currency.",
     )
+    order_id = fields.Many2one(
+        "sale.order", "Contract", readonly=True, index="btree_not_null", ondelete="set null", help="The contract that waits for it.")
+    work_from = fields.Date(readonly=True, help="First day of the work that the message is about.")
+    work_to = fields.Date(readonly=True, help="Last day of the work that the message is about.")
+    freed_from_id = fields.Many2one(
+        "psa.exception", "Was Held by", readonly=True, index="btree_not_null", ondelete="set null", copy=False,
+        help="The exception that held it before it went through.")
     risk_currency_id = fields.Many2one(related="company_id.currency_id")
     received_at = fields.Datetime("Received", required=True, readonly=True, default=fields.Datetime.now)
     sent_at = fields.Datetime("Intent Written", readonly=True)

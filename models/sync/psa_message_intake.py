@@ -141,21 +141,21 @@ class PsaMessage(models.Model):
         Their exception stays with them until they have a new outcome; it closes by itself when nothing holds it.
 
         :param wait_keys: iterable of wait keys
-        :return: number of messages
+        :return: ids of the messages
         """
         wait_keys = list(wait_keys)
         if not wait_keys:
-            return 0
+            return []
         self.flush_model(["state", "wait_key"])
         released = self.env.execute_query(SQL(
             """
             UPDATE psa_message SET state = 'pending', wait_key = NULL, next_attempt_at = NULL, write_date = %s
-             WHERE wait_key = ANY(%s) AND state = ANY(%s) AND state IN ('waiting', 'held') RETURNING lane
+             WHERE wait_key = ANY(%s) AND state = ANY(%s) AND state IN ('waiting', 'held') RETURNING id, lane
             """, self.env.cr.now(), wait_keys, list(states)))
         if released:
             self.invalidate_model(["state", "wait_key", "next_attempt_at"])
-            self.env["psa.lane"]._wake({lane for (lane,) in released})
-        return len(released)
+            self.env["psa.lane"]._wake({lane for _id, lane in released})
+        return [message_id for message_id, _lane in released]
 
     # === FAILURE === #
     def _fail(self, text, code, retry_after=None):
@@ -236,10 +236,10 @@ class PsaMessage(models.Model):
             """
             INSERT INTO psa_message (
                 connection_id, stream_id, company_id, direction, lane, object_type, external_id, source_version,
-                operation, payload, payload_hash, origin, origin_message_id, state, attempt_count, received_at,
+                operation, payload, payload_hash, overlay, origin, origin_message_id, state, attempt_count, received_at,
                 create_uid, create_date, write_uid, write_date, dedupe_key)
             SELECT connection_id, stream_id, company_id, direction, lane, object_type, external_id, source_version,
-                   operation, payload, payload_hash, 'replay', id, 'pending', 0, %(now)s,
+                   operation, payload, payload_hash, overlay, 'replay', id, 'pending', 0, %(now)s,
                    %(uid)s, %(now)s, %(uid)s, %(now)s,
                    dedupe_key || '|replay:' || id || ':' || (
                        SELECT COUNT(*) + 1 FROM psa_message again WHERE again.origin_message_id = message.id)

@@ -137,7 +137,7 @@ class PsaValueMap(models.Model):
             self.sudo().search(empty & same).unlink()
         keys = set().union(*(value_map._held_keys() for value_map in mapped))
         if keys:
-            self.env["psa.message"].sudo()._release(keys)
+            self.env["psa.message"].sudo()._release_now(keys)
 
     # === BUSINESS === #
     @api.model

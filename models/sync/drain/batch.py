@@ -12,6 +12,7 @@ class Batch:
     :ivar missing: ``{(object type, external id): Missing}`` of parents that are not there
     :ivar mappings: ``{stream id: id of the field map in force}``, shared by the batches of a turn
     :ivar woken: wait keys of what was bound or changed, or turned out not to exist
+    :ivar released: ids of the messages that go again because of it
     """
 
     def __init__(self, env, connection, claims, full=False, trust_unique=False, mappings=None):
@@ -27,6 +28,7 @@ class Batch:
         self.older = {}
         self.missing = {}
         self.woken = set()
+        self.released = []
 
     def run(self):
         order.supersede(self)

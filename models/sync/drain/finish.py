@@ -13,6 +13,9 @@ from ..attempts import pause
 from ..item import Outcome, shadow_key
 from . import parents
 
+#: Canonical fields that say when work was done, or money moved.
+WORK_DAYS = ("work_date", "spent_on", "reached_on", "target_on", "paid_on", "arrives_on", "closed_on")
+
 _logger = logging.getLogger(__name__)
 
 
@@ -161,7 +164,8 @@ def _write_states(batch, raised, risks):
             now + timedelta(seconds=outcome.delay) if outcome.state == "retry" else None,
             claim.attempt_count, raised[claim].id if claim in raised else None,
             outcome.text or _awaited_text(batch, outcome), outcome.code or None, risks[claim], claim.mapping_id,
-            _company(claim).id, now if final else None,
+            _company(claim).id, now if final else None, *_work_days(claim),
+            _contract_id(batch, claim) if outcome.state in ("held", "waiting", "retry") else None,
         ))
     columns = [list(column) for column in zip(*rows, strict=True)]
     batch.env.cr.execute(SQL(
@@ -171,14 +175,36 @@ def _write_states(batch, raised, risks):
                next_attempt_at = new.next_attempt_at, attempt_count = new.attempt_count,
                exception_id = new.exception_id, error = new.error, error_code = new.error_code,
                risk_amount = new.risk_amount, mapping_id = COALESCE(new.mapping_id, psa_message.mapping_id),
-               company_id = new.company_id, done_at = new.done_at, write_uid = %s, write_date = %s
+               company_id = new.company_id, done_at = new.done_at,
+               work_from = COALESCE(new.work_from, psa_message.work_from),
+               work_to = COALESCE(new.work_to, psa_message.work_to),
+               order_id = new.order_id,
+               freed_from_id = CASE WHEN new.state = 'done' AND psa_message.exception_id IS NOT NULL
+                                    THEN psa_message.exception_id ELSE psa_message.freed_from_id END,
+               write_uid = %s, write_date = %s
           FROM unnest(%s::int[], %s::varchar[], %s::varchar[], %s::varchar[], %s::timestamp[], %s::int[], %s::int[],
-                      %s::text[], %s::varchar[], %s::numeric[], %s::int[], %s::int[], %s::timestamp[])
+                      %s::text[], %s::varchar[], %s::numeric[], %s::int[], %s::int[], %s::timestamp[], %s::date[],
+                      %s::date[], %s::int[])
                AS new(id, state, skip_reason, wait_key, next_attempt_at, attempt_count, exception_id, error, error_code,
-                      risk_amount, mapping_id, company_id, done_at)
+                      risk_amount, mapping_id, company_id, done_at, work_from, work_to, order_id)
          WHERE psa_message.id = new.id
         """, batch.env.uid, now, *columns))
     batch.env["psa.message"].invalidate_model()
+
+
+def _work_days(claim):
+    """Return the first and the last day of what a claim is about, None when it has none."""
+    days = sorted(day for item in claim.items if item.values
+                  if (day := next(filter(None, map(item.values.get, WORK_DAYS)), None)))
+    return (days[0], days[-1]) if days else (None, None)
+
+
+def _contract_id(batch, claim):
+    """Return the id of the contract whose invoice waits for a claim, or None."""
+    for item in claim.items:
+        if contract := batch.env["psa.apply"]._contract(item):
+            return contract.id
+    return None
 
 
 def _awaited_text(batch, outcome):
@@ -214,4 +240,4 @@ def _wake(batch):
     for claim in batch.claims:
         if claim.operation == "delete" and claim.outcome.state in ("done", "skipped"):
             batch.woken.add(claim.key)
-    batch.env["psa.message"]._release(batch.woken)
+    batch.released = batch.env["psa.message"]._release(batch.woken)

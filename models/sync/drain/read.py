@@ -5,6 +5,7 @@ from ....connectors.canonical import CanonicalError, Reference
 from ....connectors.errors import ConnectorError, DataError, PoisonError
 from ..item import DELETE, MERGE, Item, Outcome
 from ..mapper import field_label, fingerprint
+from ..overlay import overlaid
 
 
 class _Source:
@@ -48,7 +49,7 @@ def _sources(batch):
 # === ONE MESSAGE === #
 
 def _read_upsert(batch, claim, source):
-    raw = jsontext.loads(claim.payload)
+    raw = overlaid(jsontext.loads(claim.payload), claim.overlay)
     claim.described = source.provider.describe(raw)
     if source.mapper is None:
         raise DataError(batch.env._("No field map is in force for %s.", source.stream.name))
