@@ -10,6 +10,6 @@ class ResCompany(models.Model):
     )
     psa_correct_limit = fields.Monetary(
         "Correction Limit", default=500.0,
-        help="One person may correct a message with at most this much money at risk; above it, or when the money is not "
-             "known, a second person must agree.",
+        help="One person may correct a message with at most this much money at risk; above it, or when the money is "
+             "not known, a second person must agree.",
     )

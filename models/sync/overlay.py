@@ -3,6 +3,8 @@
 A path is a list of keys (text) and positions (int). An overlay is a list of ``[path, JSON text of the value]``.
 """
 
+import itertools
+
 from ...connectors import jsontext
 
 
@@ -31,7 +33,7 @@ def overlaid(raw, overlay):
 def _put(raw, path, value):
     place = raw
     try:
-        for key, following in zip(path, path[1:], strict=False):
+        for key, following in itertools.pairwise(path):
             if isinstance(place, dict) and place.get(key) is None:
                 place[key] = [] if isinstance(following, int) else {}
             place = place[key]

@@ -85,7 +85,8 @@ class PsaMessage(models.Model):
         help="What cannot be billed until this message goes through, in the company's currency.",
     )
     order_id = fields.Many2one(
-        "sale.order", "Contract", readonly=True, index="btree_not_null", ondelete="set null", help="The contract that waits for it.")
+        "sale.order", "Contract", readonly=True, index="btree_not_null", ondelete="set null",
+        help="The contract that waits for it.")
     work_from = fields.Date(readonly=True, help="First day of the work that the message is about.")
     work_to = fields.Date(readonly=True, help="Last day of the work that the message is about.")
     freed_from_id = fields.Many2one(
