@@ -33,7 +33,7 @@ class TestValueMap(EngineCase):
         unknown.target_ref = self.role
         unknown.invalidate_recordset(["use_count"])
         self.assertEqual((unknown.state, unknown.use_count), ("mapped", 0))
-        self.assertEqual(self.states("hour"), {("pending", False): 5, ("held", False): 1})
+        self.assertEqual(self.states("hour"), {("done", False): 5, ("held", False): 1})
         self.drain("transaction")
         self.assertEqual(self.states("hour"), {("done", False): 5, ("held", False): 1})
         self.assertEqual(self.exceptions("unmapped_value"), wizard)

@@ -4,7 +4,7 @@ from odoo import fields, models
 from odoo.exceptions import UserError
 from odoo.tools import SQL
 
-# Models whose records wait for an exception (``exception_id``, ``risk_amount``): which still do, and their days.
+# Models whose records wait for an exception (``exception_id``, ``risk_amount``): which of them still do, their days.
 HOLDERS = {
     "psa.message": (SQL("state NOT IN ('done', 'skipped')"), SQL("holder.work_from"), SQL("holder.work_to")),
     "psa.entry": (SQL("TRUE"), SQL("holder.work_date"), SQL("holder.work_date")),
@@ -21,7 +21,7 @@ class PsaException(models.Model):
 
     # === BUSINESS: HOLDERS === #
     def _holder_totals(self):
-        """Return ``{exception id: [count, {currency id: risk}, [days]]}`` of what waits, one query a holder model."""
+        """Return ``{exception id: [count, {currency id: risk}, [days]]}`` of what waits; one query a holder model."""
         totals = {exception_id: [0, defaultdict(float), []] for exception_id in self.ids}
         for model_name, (waiting, first_day, last_day) in HOLDERS.items():
             holder = self.env[model_name]

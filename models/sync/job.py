@@ -12,7 +12,7 @@ _logger = logging.getLogger(__name__)
 
 
 class PsaJob(models.AbstractModel):
-    """Work on many rows that a person started: done by a scheduled job, chunk by chunk, with a progress bar to cancel.
+    """Work on many rows that a person started: done chunk by chunk by a scheduled job, with a bar to cancel it.
 
     Each chunk commits with the row that it came to, so that a killed worker leaves nothing half done and the next run
     goes on there. A model that inherits it says what a chunk is (:meth:`_job_chunk`) and which job runs it.

@@ -16,7 +16,7 @@ AT_ONCE = 500
 
 
 class PsaMessage(models.Model):
-    """What a person lets go is worked on at once, in the transaction of what was fixed: all counts, or nothing."""
+    """What a person lets go is worked on at once, in the transaction of the fix: all of it counts, or nothing."""
 
     _inherit = "psa.message"
 
