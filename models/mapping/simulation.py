@@ -30,7 +30,7 @@ class PsaMappingSimulation(models.Model):
     message_limit = fields.Integer(
         "At Most", default=10_000, required=True, help="Records; the newest of the period are taken.")
     state = fields.Selection([("draft", "To Run"), ("done", "Done")], required=True, readonly=True, default="draft")
-    run_by_id = fields.Many2one("res.users", "Run By", readonly=True)
+    run_by_id = fields.Many2one("res.users", readonly=True)
     run_at = fields.Datetime("Run", readonly=True)
     seconds = fields.Float(readonly=True, digits=(8, 1))
     record_count = fields.Integer("Records", readonly=True, help="Newest stored version of each record in the period.")

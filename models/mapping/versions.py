@@ -15,7 +15,7 @@ class PsaMapping(models.Model):
     planned_at = fields.Datetime(
         "Goes in Force", copy=False,
         help="When the approved version replaces the one in force; empty: as soon as it is approved.")
-    approved_by_id = fields.Many2one("res.users", "Approved By", readonly=True, copy=False)
+    approved_by_id = fields.Many2one("res.users", readonly=True, copy=False)
     approved_at = fields.Datetime("Approved", readonly=True, copy=False)
     simulation_ids = fields.One2many("psa.mapping.simulation", "mapping_id", "Simulations")
     simulation_id = fields.Many2one(
