@@ -117,7 +117,7 @@ class TestSetupTour(OutboundMixin, HttpCase):
         self.assertEqual((connection.state, connection.is_shadow, connection.setup_step), ("connected", True, "shadow"))
         self.assertEqual(connection.stream_ids.filtered("blocked_reason").mapped("code"), ["expense"])
         self.assertNotIn("time", connection.stream_ids.mapped("code"), "switched off")
-        self.read(connection.id)
+        self.read_and_apply(connection.id)
         self.env.invalidate_all()
         self.assertTrue(self.env["psa.binding"].search_count([("connection_id", "=", connection.id)]))
         self.start_tour(f"/odoo/psa.connection/{connection.id}", "psa_hub_setup_again", login="setup_admin")
@@ -125,7 +125,7 @@ class TestSetupTour(OutboundMixin, HttpCase):
         self.assertEqual((connection.is_shadow, connection.setup_step), (False, False))
         self.assertTrue(connection.went_live_at)
 
-    def read(self, connection_id):
+    def read_and_apply(self, connection_id):
         """What the scheduled jobs do."""
         with self.registry.cursor() as cr:
             env = self.env(cr=cr)

@@ -91,7 +91,7 @@ class PsaAllocation(models.Model):
 
     def init(self):
         """No entry of a connection in shadow mode is put on an invoice, whoever tries."""
-        super().init()
+        result = super().init()
         self.env.cr.execute(SQL(
             """
             CREATE OR REPLACE FUNCTION psa_allocation_shadow() RETURNS trigger LANGUAGE plpgsql AS $body$
@@ -108,6 +108,7 @@ class PsaAllocation(models.Model):
             CREATE TRIGGER psa_allocation_shadow AFTER INSERT ON psa_allocation REFERENCING NEW TABLE AS new_rows
                 FOR EACH STATEMENT EXECUTE FUNCTION psa_allocation_shadow();
             """, _IN_SHADOW))
+        return result
 
 
 class PsaConnection(models.Model):
@@ -115,8 +116,9 @@ class PsaConnection(models.Model):
 
     def _went_live(self):
         """Open proposals that held this system's work are out of date."""
-        super()._went_live()
+        result = super()._went_live()
         lines = self.env["psa.proposal.line"].sudo().search([
             ("decision", "=", "held"), ("proposal_id.state", "in", OPEN_STATES),
             ("entry_id.message_id.connection_id", "=", self.id)])
         lines.proposal_id.needs_refresh = True
+        return result

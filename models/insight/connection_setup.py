@@ -189,8 +189,9 @@ class PsaConnection(models.Model):
 
     def _went_live(self):
         """The assistant has done its work."""
-        super()._went_live()
+        result = super()._went_live()
         self.setup_step = False
+        return result
 
     def _consent_page(self):
         """Return where a person goes on after a consent: to the assistant while it is at work."""

@@ -19,9 +19,10 @@ class PsaConnection(models.Model):
 
     def _went_live(self):
         """What is late by the rule to accrue is accrued now."""
-        super()._went_live()
+        result = super()._went_live()
         late = self.env["psa.entry"].sudo().search([
             ("message_id.connection_id", "=", self.id), ("late_policy", "=", "accrue"), ("state", "=", "approved"),
             ("late_closing_id", "!=", False), ("billing_state", "in", ("to_bill", "partly"))])
         for closing, entries in late.grouped("late_closing_id").items():
             self.env["psa.accrual"]._propose(closing, entries)
+        return result

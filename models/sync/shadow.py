@@ -137,7 +137,7 @@ class PsaMessage(models.Model):
 
     def init(self):
         """No write-back of a connection in shadow mode is marked as sent, whoever tries: the intent comes first."""
-        super().init()
+        result = super().init()
         self.env.cr.execute(SQL(
             """
             CREATE OR REPLACE FUNCTION psa_message_shadow() RETURNS trigger LANGUAGE plpgsql AS $body$
@@ -153,6 +153,7 @@ class PsaMessage(models.Model):
                 WHEN (NEW.direction = 'out' AND NEW.sent_at IS NOT NULL AND NEW.sent_at IS DISTINCT FROM OLD.sent_at)
                 EXECUTE FUNCTION psa_message_shadow();
             """))
+        return result
 
     @api.depends("wait_key", "state")
     def _compute_is_shadow(self):
