@@ -122,6 +122,6 @@ class TestOwnership(SourcesCase):
         old.action_new_version()
         new = self.env["psa.mapping"].search([("stream_id", "=", stream.id), ("state", "=", "draft")])
         new.line_ids.filtered(lambda line: line.canonical_field == "vat").unlink()
-        new.action_activate()
+        new._put_in_force()
         self.assertEqual(self.send(self.crm, "party", "A1", **NOVA), nova)
         self.assertEqual((nova.vat, nova.city), ("DE811907980", False))
