@@ -1,4 +1,5 @@
 from odoo import api, fields, models
+from odoo.exceptions import UserError
 from odoo.fields import Domain
 from odoo.tools import SQL
 
@@ -103,6 +104,8 @@ class PsaStream(models.Model):
     def action_catalogue_document(self):
         """Print these flows, or all that the user may see, as a document."""
         streams = self or self.search(self._catalogue_domain())
+        if not streams:
+            raise UserError(self.env._("No system is connected yet: there is nothing to print."))
         return self.env.ref("psa_hub.action_report_psa_catalogue").report_action(streams)
 
     @api.model

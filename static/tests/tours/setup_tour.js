@@ -62,6 +62,7 @@ registry.category("web_tour.tours").add("psa_hub_setup_again", {
         { trigger: `${step("shadow")}[data-done='1']` },
         { trigger: ".o_statusbar_status button:contains('Map')", run: "click" },
         { trigger: current("Map") },
+        { content: "kept and drawn anew", trigger: "body:not(:has(.o_form_dirty)) .o_form_saved", run: () => new Promise((resolve) => setTimeout(resolve, 1000)) },
         { content: "an unknown word", trigger: ".o_field_widget[name=value_map_ids] .o_data_row:contains('Unknown') [name=target_ref]", run: "click" },
         { trigger: ".o_selected_row [name=target_ref] select", run: "selectByLabel Role" },
         { trigger: ".o_selected_row [name=target_ref] .o_input_dropdown input", run: "edit Tour Role" },
