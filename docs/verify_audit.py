@@ -72,7 +72,8 @@ def main(name, wanted=None):
         former = row
     if wanted and not any(row["seal"] == wanted for row in rows):
         problems.append("the hash noted earlier is not in the file: rows were cut off or replaced")
-    print("\n".join(problems) or f"{len(rows)} rows, all intact; last hash {former['seal'] if former else 'none'}")
+    last = former["seal"] if former else "none"
+    sys.stdout.write(("\n".join(problems) or f"{len(rows)} rows, all intact; last hash {last}") + "\n")
     return 1 if problems else 0
 
 

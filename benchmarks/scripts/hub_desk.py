@@ -16,7 +16,7 @@ env.cr.execute("""
         holder_count, recurrence_count, state, user_id, first_seen, last_seen, date_due, closed_at,
         create_uid, create_date, write_uid, write_date)
     SELECT 'What happened, no. ' || number, cause.id, cause.code, 'bench:' || number, %(company)s, %(connection)s,
-           %(currency)s, (number * 7919) %% 100000 / 10.0, 0, 1, 1,
+           %(currency)s, (number::bigint * 7919) %% 100000 / 10.0, 0, 1, 1,
            CASE WHEN number %% 5 = 0 THEN 'resolved' WHEN number %% 3 = 0 THEN 'assigned' ELSE 'new' END,
            CASE WHEN number %% 3 = 0 THEN %(user)s END,
            now() - (number %% 90) * INTERVAL '1 day', now(), current_date + (number %% 30)::int - 15,

@@ -139,7 +139,7 @@ class PsaAudit(models.Model):
 
     @api.model
     def _cron_verify(self):
-        self._verify(self.env["res.company"].sudo().with_context(active_test=False).search([]))
+        self._verify(self.env["res.company"].sudo().search([("active", "in", (True, False))]))
 
     # === ACTIONS === #
     def action_verify(self):

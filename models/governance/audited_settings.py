@@ -83,5 +83,4 @@ class ResCompany(models.Model):
 
     def _audit_changes(self, event, before, after):
         """A new company has no settings yet that anybody chose, and may be deleted again."""
-        if event == "setting.change":
-            super()._audit_changes(event, before, after)
+        return super()._audit_changes(event, before, after) if event == "setting.change" else None

@@ -50,7 +50,7 @@ class PsaErasure(models.Model):
     partner_id = fields.Many2one(
         "res.partner", "Contact", ondelete="restrict", domain=[("is_company", "=", False)],
         help="A person. Companies are not persons; legal holds go first.")
-    employee_id = fields.Many2one("hr.employee", "Employee", ondelete="restrict")
+    employee_id = fields.Many2one("hr.employee", ondelete="restrict")
     user_id = fields.Many2one(
         "res.users", "Requested By", required=True, readonly=True, default=lambda self: self.env.user,
         ondelete="restrict")

@@ -29,7 +29,7 @@ class PsaSupportAccess(models.Model):
         help="At this moment the right is taken away; a login after it does not have it either.")
     reason = fields.Char(required=True, help="E.g. the number of the support case.")
     granted_by_id = fields.Many2one(
-        "res.users", "Granted By", required=True, readonly=True, default=lambda self: self.env.user,
+        "res.users", required=True, readonly=True, default=lambda self: self.env.user,
         ondelete="restrict")
     ended_at = fields.Datetime("Ended", readonly=True, copy=False, tracking=True)
 
