@@ -49,7 +49,7 @@ class RestClient:
 
     def login(self, credentials):
         """Return a new :class:`~connectors.base.Token`. :raise ConnectorError: refused, or not available"""
-        raise NotImplementedError
+        raise NotImplementedError  # a vendor whose tokens end says how to get one; none other is asked
 
     def headers(self):
         """Return what every call carries besides the login."""
@@ -57,7 +57,7 @@ class RestClient:
 
     def failure(self, response):
         """Return the exception that an unsuccessful :class:`~connectors.transport.Response` stands for."""
-        raise NotImplementedError
+        raise NotImplementedError  # what a refusal means is each vendor's own
 
     # === CALLS === #
 

@@ -167,7 +167,9 @@ def _template(env, word):
 
 
 def _expense_product(env, word):
-    return env["product.product"].search([("name", "=", word), ("can_be_expensed", "=", True)], limit=1) or env[
+    """A category that all companies share; one of the same name may be one company's own."""
+    return env["product.product"].search(
+        [("name", "=", word), ("can_be_expensed", "=", True), ("company_id", "=", False)], limit=1) or env[
         "product.product"].create({
             "name": word, "type": "service", "can_be_expensed": True, "standard_price": 0,
             "expense_policy": "no", "supplier_taxes_id": [Command.clear()],
