@@ -7,7 +7,8 @@ from odoo import api, fields, models
 from odoo.fields import Command, Domain
 
 from ...connectors import canonical
-from ..sync.mapper import field_label, plain
+from ..governance.personal import EMAIL, MASK, Personal, replaced
+from ..sync.mapper import field_label, plain, try_rule
 from .discover import suggest, used_paths
 
 RARE = 0.05
@@ -20,7 +21,7 @@ class PsaMapping(models.Model):
 
     sample_message_id = fields.Many2one(
         "psa.message", "Try on Record", index="btree_not_null", ondelete="set null", copy=False,
-        domain="[('stream_id', '=', stream_id), ('operation', '=', 'upsert'), ('payload', '!=', False)]",
+        domain="[('stream_id', '=', stream_id), ('operation', '=', 'upsert')]",
         help="The stored record that the rules are tried on; empty: the newest one.")
     sample_raw = fields.Text("As It Came", compute="_compute_sample")
     sample_name = fields.Char("Record", compute="_compute_sample")
@@ -34,7 +35,7 @@ class PsaMapping(models.Model):
         """Return ``(message, raw record)``; an empty message and None when nothing is stored."""
         self.ensure_one()
         stream = self.stream_id
-        message = self.sample_message_id.filtered("payload") or self.env["psa.message"].search([
+        message = self.sample_message_id.sudo().filtered("payload") or self.env["psa.message"].sudo().search([
             ("stream_id", "=", stream.id), ("operation", "=", "upsert"), ("payload", "!=", False)],
             order="id desc", limit=1)
         if not message:
@@ -43,12 +44,41 @@ class PsaMapping(models.Model):
         raws = stream._raws_of(provider, spec, message.external_id, message.payload)
         return message, raws[0] if raws else None
 
-    @api.depends("sample_message_id", "stream_id")
+    def _hidden(self, raw):
+        """Return which texts of ``raw`` this user does not see: a test of a text, or None for who sees personal data.
+
+        What is personal is said by the version in force and by this one.
+        """
+        if self.env.su or self.env.user.has_group("psa_hub.group_personal"):
+            return None
+        active = self._active_by_stream(self.stream_id._origin.ids)
+        values = {text for mapping_id in active.values() for text in
+                  self._frozen_mapper(mapping_id).personal_values(raw)}
+        lists = self._list_paths()
+        for line in self.line_ids.filtered("personal"):
+            found, _value, _problem = try_rule(self.canonical_type, line._rule(), line._raw_for(raw, lists))
+            if isinstance(found, str):
+                values.add(found)
+        is_personal = Personal(values, parts=True)
+        return lambda text: is_personal(text) or EMAIL.search(text)
+
+    def _masked(self, raw):
+        """Return ``raw`` as this user may see it."""
+        hidden = self._hidden(raw)
+        return replaced(raw, hidden, MASK) if hidden else raw
+
+    def _list_paths(self):
+        """Return ``{canonical field: path}`` of the rules."""
+        return {line.canonical_field: line.path for line in self.line_ids if line.path}
+
+    @api.depends("sample_message_id", "stream_id", "line_ids.personal")
+    @api.depends_context("uid")
     def _compute_sample(self):
         for mapping in self:
             message, raw = mapping._sample()
             mapping.sample_name = message.display_name if message else self.env._("No record is stored yet")
-            mapping.sample_raw = json.dumps(plain(raw), indent=2, ensure_ascii=False) if raw is not None else ""
+            mapping.sample_raw = json.dumps(
+                plain(mapping._masked(raw)), indent=2, ensure_ascii=False) if raw is not None else ""
 
     @api.depends("line_ids.problem")
     def _compute_sample_problem_count(self):
@@ -76,10 +106,12 @@ class PsaMapping(models.Model):
             f"{name}.{inner}": line for name, spec in specs.items() for inner, line in spec.lines.items()}
 
     # === THE SOURCE'S FIELDS === #
-    @api.depends("stream_id", "line_ids.path")
+    @api.depends("stream_id", "line_ids.path", "line_ids.personal")
+    @api.depends_context("uid")
     def _compute_source_fields(self):
         for mapping in self:
-            found, total = mapping.stream_id._origin._source_fields() if mapping.stream_id else ({}, 0)
+            found, total = mapping.stream_id._origin._source_fields(
+                masked=mapping._masked) if mapping.stream_id else ({}, 0)
             used = used_paths((line.canonical_field or "", line.path or "") for line in mapping.line_ids)
             new = set(mapping.stream_id.drift.get("new", ())) if mapping.stream_id.drift else set()
             mapping.source_fields = mapping._source_table(found, total, used, new)

@@ -2,6 +2,7 @@ import json
 
 from odoo import api, fields, models
 
+from ..governance.personal import MASK
 from ..sync.mapper import Rule, field_label, try_rule
 from ..sync.path import PathError, compile_path
 from .discover import suggest
@@ -31,23 +32,27 @@ class PsaMappingLine(models.Model):
             line.label = field_label(line.canonical_field) if line.canonical_field else False
             line.type_required = bool(spec and spec.required)
 
-    @api.depends("canonical_field", "path", "constant", "transform", "required", "refers_to",
+    @api.depends("canonical_field", "path", "constant", "transform", "required", "refers_to", "personal",
                  "mapping_id.sample_message_id", "mapping_id.line_ids.path", "mapping_id.canonical_type")
+    @api.depends_context("uid")
     def _compute_result(self):
         for mapping, lines in self.grouped("mapping_id").items():
             _message, raw = mapping._sample() if mapping.stream_id else (None, None)
-            lists = {line.canonical_field: line.path for line in mapping.line_ids if line.path}
+            lists = mapping._list_paths()
+            hidden = mapping._hidden(raw) if raw is not None else None
             for line in lines:
                 line.found = line.result = line.problem = False
                 if raw is None or not line.canonical_field:
                     continue
                 found, value, problem = try_rule(mapping.canonical_type, line._rule(), line._raw_for(raw, lists))
-                line.found, line.result, line.problem = _shown(found), _shown(value), problem or False
+                line.found, line.result = (
+                    MASK if shown and hidden and hidden(shown) else shown for shown in (_shown(found), _shown(value)))
+                line.problem = problem or False
 
     def _rule(self):
         self.ensure_one()
         return Rule(self.canonical_field, self.path or "", self.constant or "", self.transform or "none",
-                    self.required, self.refers_to or "", self.owner or "source")
+                    self.required, self.refers_to or "", self.owner or "source", self.personal)
 
     def _raw_for(self, raw, lists):
         """Return what the path is over: ``raw``, for a field of a line the first line in it."""

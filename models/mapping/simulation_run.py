@@ -10,6 +10,7 @@ from ...connectors.errors import ConnectorError
 from ..sync.drain import Batch
 from ..sync.item import Claim
 from ..sync.mapper import Mapper, field_label, plain
+from ..sync.psa_lane import CLAIMED
 from ..sync.worker import Turn
 from .rehearsal import undone
 from .worth import Worth, snapshot, tax_of
@@ -17,9 +18,6 @@ from .worth import Worth, snapshot, tax_of
 READ_AT_ONCE = 1000
 SAMPLES = 3
 PROBLEMS_SHOWN = 50
-_CLAIM_COLUMNS = SQL(
-    "id, stream_id, object_type, external_id, source_version, operation, payload, origin, attempt_count, exception_id, "
-    "decided")
 
 
 class _Difference:
@@ -169,7 +167,7 @@ class PsaMappingSimulation(models.Model):
         for start in range(0, len(replays), turn.batch_size):
             rows = env.execute_query_dict(SQL(
                 "SELECT %s FROM psa_message WHERE id = ANY(%s) AND state = 'pending' ORDER BY id",
-                _CLAIM_COLUMNS, replays[start:start + turn.batch_size]))
+                CLAIMED, replays[start:start + turn.batch_size]))
             claims = [Claim(env["psa.message"].browse(row["id"]), connection, company, row) for row in rows]
             batch = Batch(env, connection, claims, trust_unique=True, mappings={self.stream_id.id: trial.id})
             batch.run()

@@ -46,9 +46,13 @@ class PsaStream(models.Model):
             _logger.info("A payload of stream %s shows no fields: %s", self.id, error)
             return []
 
-    def _source_fields(self, limit=LOOKED_AT):
-        """Return ``({path: SourceField}, number of records)``: what is stored, and what is described."""
-        found, total = discover(self._stored_raws(limit))
+    def _source_fields(self, limit=LOOKED_AT, masked=None):
+        """Return ``({path: SourceField}, number of records)``: what is stored, and what is described.
+
+        :param masked: makes of a raw record what may be shown of it (the samples)
+        """
+        raws = self._stored_raws(limit)
+        found, total = discover(map(masked, raws) if masked else raws)
         for path, description in (self.described or {}).items():
             item = found.setdefault(path, SourceField(path))
             item.label, item.custom = description.get("label") or "", bool(description.get("custom"))
