@@ -68,6 +68,7 @@ class PartnerHandler:
     versions that were written, ``company_registry`` the processes that wrote them."""
 
     _name = "test.handler"
+    _books = False
 
     def __init__(self, env, log, faults):
         self.env = env

@@ -49,7 +49,7 @@ class TestMappingVersions(EngineCase):
         self.assertEqual((draft.state, draft.approved_by_id), ("active", self.approver))
         self.assertEqual(self.streams["account"].mapping_ids.mapped("state"), ["active", "retired"])
         audit = self.env["psa.audit"].search([("res_model", "=", "psa.mapping"), ("res_id", "=", draft.id)])
-        self.assertEqual(set(audit.mapped("event")), {"mapping.approve", "mapping.activate"})
+        self.assertEqual(set(audit.mapped("event")), {"setting.create", "mapping.approve", "mapping.activate"})
 
     def test_nobody_approves_what_they_have_touched(self):
         draft = self.draft(self.other, name="Title")
