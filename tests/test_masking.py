@@ -9,8 +9,8 @@ from odoo.tools import SQL
 from ..connectors import canonical
 from ..models.governance import erasure as erasure_module
 from ..models.governance.audit_chain import ERASED
-from ..models.governance.personal import MASK, Personal, replaced
 from ..models.sync.mapper import Mapper, Rule
+from ..models.sync.personal import MASK, Personal, replaced
 from ..models.sync.psa_message_intake import text_hash
 from .engine_case import EngineCase
 
@@ -69,6 +69,29 @@ class TestMasking(PersonCase):
     def test_what_cannot_be_read_is_not_shown(self):
         self.ada.payload = "<xml>Ada</xml>"
         self.assertEqual(self.as_user("operator").payload_text, MASK)
+
+    def test_a_correction_shows_and_keeps_personal_values_masked(self):
+        self.receive("resource", ("R3", "1", {**ADA, "Name": "Grace Hopper", "Entity": "Nowhere"}))
+        self.drain()
+        message = self.messages()[-1]
+        operator = self.users["operator"]
+        wizard = self.env["psa.message.correct"].with_user(operator).browse(
+            message.with_user(operator).action_correct()["res_id"])
+        shown = {line.name: (line.shown, line.old_value) for line in wizard.line_ids}
+        self.assertEqual((shown["Name"], shown["Entity"]), ((MASK, f'"{MASK}"'), ("Nowhere", '"Nowhere"')))
+        wizard.line_ids.filtered(lambda line: line.name == "Name").value = "Grace B. Hopper"
+        wizard.line_ids.filtered(lambda line: line.name == "Entity").value = "HQ"
+        wizard.reason = "Her new name"
+        wizard.action_correct()
+        changes = message.change_ids
+        self.assertEqual({(change.old_text, change.new_text) for change in changes.with_user(operator)},
+                         {(MASK, MASK), ('"Nowhere"', '"HQ"')})
+        self.assertEqual({(change.old_value, change.new_value) for change in changes},
+                         {('"Grace Hopper"', '"Grace B. Hopper"'), ('"Nowhere"', '"HQ"')}, "the content is what counts")
+        with self.assertRaises(AccessError):
+            changes.with_user(operator).read(["old_value"])
+        for row in self.env["psa.audit"].search([("event", "=", "message.correct")]):
+            self.assertNotIn("Hopper", json.dumps([row.before, row.after]))
 
     def test_an_administrator_unmasks_with_a_reason(self):
         with self.assertRaises(AccessError):
@@ -160,6 +183,17 @@ class TestErasure(PersonCase):
         self.assertEqual((self.exception.amount, self.exception.name), (75, f"{ERASED} has no rate"))
         self.assertEqual((self.partner_ada.name, self.partner_ada.email), (f"Erased person {erasure.id}", False))
         self.assertFalse(erasure.sudo().values)
+
+    def test_corrections_do_not_keep_the_person(self):
+        self.receive("resource", ("R3", "1", {**ADA, "Entity": "Nowhere"}))
+        self.drain()
+        message = self.messages()[-1]
+        change = self.env["psa.message.change"]._correct(
+            message, [(["Name"], '"Ada Lovelace"', '"Née Ada Lovelace"')], "Ada Lovelace said so")
+        self.erase()
+        self.assertFalse(self.leftovers("Lovelace"))
+        self.assertEqual((change.old_value, change.new_value, change.reason, message.overlay), (
+            f'"{ERASED}"', f'"Née {ERASED}"', f"{ERASED} said so", [[["Name"], f'"Née {ERASED}"']]))
 
     def test_the_audit_trail_still_proves_itself(self):
         before = self.env["psa.audit"].search([("event", "=", "test.a")]).seal

@@ -4,6 +4,7 @@ from odoo.exceptions import UserError
 from ..connectors import jsontext
 from ..models.sync.mapper import field_label
 from ..models.sync.overlay import leaves, overlaid, path_text
+from ..models.sync.personal import MASK
 
 
 class PsaMessageCorrect(models.TransientModel):
@@ -31,13 +32,13 @@ class PsaMessageCorrect(models.TransientModel):
 
         :raise UserError: its content is no JSON document, or was purged
         """
-        try:
-            raw = overlaid(jsontext.loads(message.payload or ""), message.overlay)
-        except ValueError as error:
-            raise UserError(self.env._("The content of %s cannot be corrected: it is not there, or no record.",
-                                       message.display_name)) from error
+        raw = self._content(message)
+        clear = self.env.su or self.env.user.has_group("psa_hub.group_personal")
+        known = message.sudo()
+        hidden = None if clear else known._personal_test(known._personal_mappers().get(message.id), raw)
         labels = self._labels(message)
-        found = {path: value for path, value in leaves(raw) if path}
+        found = {path: MASK if hidden and isinstance(value, str) and hidden(value) else value
+                 for path, value in leaves(raw) if path}
         missing = [path for path in labels if path not in found and not message.stream_id._spec().parts]
         lines = [(path, found.get(path)) for path in (*missing, *sorted(found, key=lambda path: path not in labels))]
         return self.create({
@@ -47,6 +48,18 @@ class PsaMessageCorrect(models.TransientModel):
                 "old_value": jsontext.dumps(value), "shown": _shown(value), "value": _shown(value),
             }) for path, value in lines],
         })
+
+    @api.model
+    def _content(self, message):
+        """Return what ``message`` is read as now.
+
+        :raise UserError: its content is no JSON document, or was purged
+        """
+        try:
+            return overlaid(jsontext.loads(message.sudo().payload or ""), message.sudo().overlay)
+        except ValueError as error:
+            raise UserError(self.env._("The content of %s cannot be corrected: it is not there, or no record.",
+                                       message.display_name)) from error
 
     @api.model
     def _labels(self, message):
@@ -63,8 +76,9 @@ class PsaMessageCorrect(models.TransientModel):
         :raise UserError: nothing was changed, a value is not of the kind that came, or no reason
         """
         self.ensure_one()
+        came = dict(leaves(self._content(self.message_id)))
         changes = [
-            (line.path, line.old_value, line._new_value()) for line in self.line_ids
+            (line.path, jsontext.dumps(came.get(tuple(line.path))), line._new_value()) for line in self.line_ids
             if (line.value or "") != (line.shown or "")
         ]
         self.env["psa.message.change"]._correct(self.message_id, changes, self.reason)
@@ -79,7 +93,7 @@ class PsaMessageCorrectLine(models.TransientModel):
     path = fields.Json(readonly=True)
     name = fields.Char("Field at the Source", readonly=True)
     label = fields.Char("Read as", readonly=True)
-    old_value = fields.Text(readonly=True)
+    old_value = fields.Text(readonly=True, help="As JSON: of which kind it is. Personal values are masked.")
     shown = fields.Text("Came as", readonly=True)
     value = fields.Text("Correct Value", help="Empty: no value.")
 

@@ -2,7 +2,9 @@ from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
 from odoo.tools import SQL
 
-from ..sync.overlay import path_text
+from ...connectors import jsontext
+from ..sync.overlay import overlaid, path_text
+from ..sync.personal import MASK
 
 
 class PsaMessageChange(models.Model):
@@ -22,8 +24,13 @@ class PsaMessageChange(models.Model):
     company_id = fields.Many2one("res.company", required=True, readonly=True, index=True)
     path = fields.Json(required=True, readonly=True, help="Where the value stands: list of keys and positions.")
     name = fields.Char("Field", compute="_compute_name")
-    old_value = fields.Text("Came as", required=True, readonly=True, help="As JSON, like it came.")
-    new_value = fields.Text("Read as", required=True, readonly=True, help="As JSON, like it is read.")
+    old_value = fields.Text(
+        required=True, readonly=True, groups="psa_hub.group_personal", help="As JSON, like it came.")
+    new_value = fields.Text(
+        required=True, readonly=True, groups="psa_hub.group_personal", help="As JSON, like it is read.")
+    personal = fields.Boolean(readonly=True, help="It tells something about a person.")
+    old_text = fields.Text("Came as", compute="_compute_texts", compute_sudo=True)
+    new_text = fields.Text("Read as", compute="_compute_texts", compute_sudo=True)
     reason = fields.Text(required=True, readonly=True)
     user_id = fields.Many2one("res.users", "Corrected by", required=True, readonly=True)
     state = fields.Selection(
@@ -39,6 +46,15 @@ class PsaMessageChange(models.Model):
     def _compute_name(self):
         for change in self:
             change.name = path_text(change.path or [])
+
+    @api.depends("old_value", "new_value", "personal")
+    @api.depends_context("uid")
+    def _compute_texts(self):
+        clear = self.env.user.has_group("psa_hub.group_personal")
+        for change in self:
+            masked = change.personal and not clear
+            change.old_text = MASK if masked else change.old_value
+            change.new_text = MASK if masked else change.new_value
 
     def _compute_ended(self):
         messages = self.message_id
@@ -79,9 +95,15 @@ class PsaMessageChange(models.Model):
             raise UserError(self.env._("%s is finished already.", message.display_name))
         if not changes:
             raise UserError(self.env._("Nothing was changed."))
+        known = message.sudo()
+        raws = [overlaid(jsontext.loads(known.payload), overlay)
+                for overlay in (known.overlay, [(path, new) for path, _old, new in changes])]
+        is_personal = known._personal_test(known._personal_mappers().get(message.id), *raws)
         corrections = self.sudo().create([
             {"message_id": message.id, "exception_id": message.exception_id.id, "company_id": message.company_id.id,
              "path": list(path), "old_value": old, "new_value": new, "reason": reason, "user_id": self.env.uid,
+             "personal": any(isinstance(value, str) and is_personal(value)
+                             for value in map(jsontext.loads, (old, new))),
              "state": "asked"}
             for path, old, new in changes
         ]).sudo(False)
@@ -143,9 +165,10 @@ class PsaMessageChange(models.Model):
     def _log(self, event):
         self.env["psa.audit"]._log([
             {"event": event, "res_model": "psa.message", "res_id": change.message_id.id,
-             "company_id": change.company_id.id, "before": {change.name: change.old_value},
-             "after": {change.name: change.new_value}, "reason": change.reason}
-            for change in self
+             "company_id": change.company_id.id, "reason": change.reason,
+             "before": {change.name: MASK if change.personal else change.old_value},
+             "after": {change.name: MASK if change.personal else change.new_value}}
+            for change in self.sudo()
         ])
 
 

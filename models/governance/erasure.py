@@ -7,10 +7,10 @@ from odoo.exceptions import AccessError, UserError
 from odoo.fields import NO_ACCESS
 from odoo.tools import SQL
 
+from ..sync.personal import Personal, replaced
 from ..sync.psa_message_intake import text_hash
 from .audit_chain import ERASED, canonical, erase
 from .audit_seal import CONTENT, AuditRow
-from .personal import Personal, replaced
 
 #: Messages looked through in one transaction.
 IDS_AT_ONCE = 50_000
@@ -30,6 +30,7 @@ TEXTS = {
     "psa_message": ("error",),
     "psa_exception": ("name", "detail", "close_reason"),
     "psa_entry": ("description", "narrative"),
+    "psa_message_change": ("old_value", "new_value", "reason"),
 }
 
 
@@ -238,6 +239,7 @@ class PsaErasure(models.Model):
             return 0
         pattern = "(?i)" + "|".join(re.escape(value) for value in sorted(self.values, key=len, reverse=True))
         places = [(table, columns, SQL("TRUE")) for table, columns in TEXTS.items()]
+        places += [("psa_message", ("overlay",), SQL("TRUE"))]
         about_hub = SQL("model LIKE 'psa.%%'")
         places += [("mail_message", ("body", "subject"), about_hub), ("mail_tracking_value", (
             "old_value_char", "new_value_char", "old_value_text", "new_value_text"), SQL(
@@ -246,9 +248,10 @@ class PsaErasure(models.Model):
         count = 0
         for table, columns, condition in places:
             sets = SQL(", ").join(
-                SQL("%(column)s = regexp_replace(%(column)s, %(pattern)s, %(mark)s, 'g')",
-                    column=SQL.identifier(column), pattern=pattern, mark=ERASED) for column in columns)
-            hit = SQL(" OR ").join(SQL("%s ~ %s", SQL.identifier(column), pattern) for column in columns)
+                SQL("%(column)s = regexp_replace(%(column)s::text, %(pattern)s, %(mark)s, 'g')%(cast)s",
+                    column=SQL.identifier(column), pattern=pattern, mark=ERASED,
+                    cast=SQL("::jsonb") if column == "overlay" else SQL()) for column in columns)
+            hit = SQL(" OR ").join(SQL("%s::text ~ %s", SQL.identifier(column), pattern) for column in columns)
             count += len(self.env.execute_query(SQL(
                 "UPDATE %s SET %s WHERE %s AND (%s) RETURNING id", SQL.identifier(table), sets, condition, hit)))
         self.env.invalidate_all()

@@ -2,7 +2,7 @@ import json
 
 from odoo import api, fields, models
 
-from .personal import EMAIL, MASK, Personal, replaced
+from ..sync.personal import EMAIL, MASK, Personal, replaced
 
 
 class PsaMessage(models.Model):
@@ -37,15 +37,19 @@ class PsaMessage(models.Model):
         except ValueError:  # a delivery that nobody could read: what in it is personal is not known
             return self.payload if clear else MASK
         if not clear:
-            raw = self._masked(raw, mappers.get(self.id))
+            raw = replaced(raw, self._personal_test(mappers.get(self.id), raw), MASK)
         return json.dumps(raw, indent=2, ensure_ascii=False)
 
-    def _masked(self, raw, mapper):
-        """Return ``raw`` without personal values; without a field map nothing says which they are: no text is shown."""
+    def _personal_test(self, mapper, *raws):
+        """Return the function that tells of a text in ``raws`` whether it is personal.
+
+        Without a field map (``mapper`` None) nothing says what is: every text counts.
+        """
         if self.direction == "in" and not mapper:
-            return replaced(raw, lambda _text: True, MASK)
-        is_personal = Personal(mapper.personal_values(raw) if mapper else (), parts=True)
-        return replaced(raw, lambda text: is_personal(text) or EMAIL.search(text), MASK)
+            return lambda _text: True
+        is_personal = Personal(
+            {text for raw in raws for text in mapper.personal_values(raw)} if mapper else (), parts=True)
+        return lambda text: is_personal(text) or bool(EMAIL.search(text))
 
     def _personal_mappers(self):
         """Return ``{message id: Mapper}``: the field map that read it, else the one in force on its stream."""

@@ -7,8 +7,8 @@ from odoo import api, fields, models
 from odoo.fields import Command, Domain
 
 from ...connectors import canonical
-from ..governance.personal import EMAIL, MASK, Personal, replaced
 from ..sync.mapper import field_label, plain, try_rule
+from ..sync.personal import EMAIL, MASK, Personal, replaced
 from .discover import suggest, used_paths
 
 RARE = 0.05

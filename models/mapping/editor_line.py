@@ -2,9 +2,9 @@ import json
 
 from odoo import api, fields, models
 
-from ..governance.personal import MASK
 from ..sync.mapper import Rule, field_label, try_rule
 from ..sync.path import PathError, compile_path
+from ..sync.personal import MASK
 from .discover import suggest
 
 _SHOWN = 120

@@ -78,7 +78,8 @@ class PsaMessage(models.Model):
     decided = fields.Json(
         readonly=True, copy=False, help="What a person decided about it, by cause: with that it goes through.")
     overlay = fields.Json(
-        readonly=True, copy=False, help="Corrections that the field map reads over the content: [[path, JSON text]].")
+        readonly=True, copy=False, groups="psa_hub.group_personal",
+        help="Corrections that the field map reads over the content: [[path, JSON text]].")
     error = fields.Text(readonly=True)
     error_code = fields.Char(readonly=True)
     risk_amount = fields.Monetary(
