@@ -148,7 +148,7 @@ class TestConfiguration(EngineCase):
     def test_differences_and_import(self):
         self.streams["account"].write({"interval_minutes": 7, "ownership": "source"})
         draft = self.streams["account"].mapping_id.copy()
-        draft.line_ids.filtered(lambda line: line.canonical_field == "name").path = "Title"
+        draft.line_ids.filtered(lambda line: line.canonical_field == "name").write({"path": "Title", "personal": True})
         draft._put_in_force()
         values = json.loads(json.dumps(self.connection._configuration()))
         wizard = self.wizard(values)
@@ -161,7 +161,8 @@ class TestConfiguration(EngineCase):
         new = self.env["psa.mapping"].search(action["domain"])
         self.assertEqual((stream.interval_minutes, stream.ownership), (7, "source"))
         self.assertEqual((new.state, new.stream_id, stream.mapping_id), ("draft", stream, before))
-        self.assertEqual(new.line_ids.filtered(lambda line: line.canonical_field == "name").path, "Title")
+        name = new.line_ids.filtered(lambda line: line.canonical_field == "name")
+        self.assertEqual((name.path, name.personal), ("Title", True))
         row = self.env["psa.value.map"].search([("connection_id", "=", self.twin.id)])
         self.assertEqual((row.source_value, row.target_ref), ("CONS", self.consultant))
         new._put_in_force()

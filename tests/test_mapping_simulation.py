@@ -7,6 +7,7 @@ from odoo.tests import new_test_user, tagged
 from odoo.tools import SQL
 
 from ..models.mapping.rehearsal import undone
+from ..models.sync.personal import MASK
 from .test_apply_drain import ApplyDrainCase
 
 OWN_TABLES = {"psa_mapping_simulation", "psa_mapping_simulation_line"}
@@ -72,6 +73,8 @@ class TestMappingSimulation(ApplyDrainCase):
         run.action_run()
         self.assertEqual((run.changed_count, run.line_ids.ids), (1, []))
         self.assertIn("no amount", run.conclusion)
+        [[_record, _before, after]] = run.field_changes["phone"]["samples"]
+        self.assertEqual(after, MASK, "personal values are not kept in reports")
         self.assertFalse(self.record("party", "A1").phone)
 
     def test_no_change(self):

@@ -159,4 +159,4 @@ class TestMappingVersions(EngineCase):
         row = self.env["psa.value.map"].search([("source_value", "=", "Senior Consultnt")])
         self.assertEqual((row.suggestion_name, row.risk_amount), ("Senior Consultant", 750.0))
         row.with_user(self.mapper).action_use_suggestion()
-        self.assertEqual((row.state, self.messages("hour").state), ("mapped", "pending"))
+        self.assertEqual((row.state, self.messages("hour").state), ("mapped", "done"))

@@ -10,7 +10,7 @@ FORMAT = "psa_hub.configuration/1"
 STREAM_FIELDS = (
     "active", "mode", "near_real_time", "interval_minutes", "overlap_seconds", "page_size", "page_limit", "ownership",
     "freshness_minutes", "backfill_page_size")
-RULE_FIELDS = ("path", "constant", "transform", "required", "refers_to", "owner")
+RULE_FIELDS = ("path", "constant", "transform", "required", "refers_to", "owner", "personal")
 _DEFAULTS = {"path": "", "constant": "", "transform": "none", "required": False, "refers_to": "", "owner": "source"}
 
 
@@ -196,8 +196,9 @@ class PsaConnection(models.Model):
 
 
 def _rule(line):
-    """Return a line as a rule, without what it does not say."""
-    return {name: line[name] for name in RULE_FIELDS if (line[name] or "") != (_DEFAULTS[name] or "")}
+    """Return a line as a rule, without what goes without saying."""
+    usual = {**_DEFAULTS, "personal": line._is_personal_by_nature()}
+    return {name: line[name] for name in RULE_FIELDS if (line[name] or "") != (usual[name] or "")}
 
 
 def _value_key(value):

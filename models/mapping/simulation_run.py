@@ -10,6 +10,7 @@ from ...connectors.errors import ConnectorError
 from ..sync.drain import Batch
 from ..sync.item import Claim
 from ..sync.mapper import Mapper, field_label, plain
+from ..sync.personal import MASK
 from ..sync.psa_lane import CLAIMED
 from ..sync.worker import Turn
 from .rehearsal import undone
@@ -23,7 +24,9 @@ PROBLEMS_SHOWN = 50
 class _Difference:
     """What two versions of a field map make of the same records."""
 
-    def __init__(self):
+    def __init__(self, personal):
+        """:param personal: canonical fields (set) whose values are kept masked"""
+        self.personal = personal
         self.records = self.broken = self.mended = self.changed = 0
         self.message_ids = []
         self.fields = {}
@@ -54,7 +57,9 @@ class _Difference:
                     change = self.fields.setdefault(field, {"count": 0, "samples": []})
                     change["count"] += 1
                     if len(change["samples"]) < SAMPLES:
-                        change["samples"].append([name, _text(old.get(field)), _text(new.get(field))])
+                        change["samples"].append([name, *(
+                            MASK if field in self.personal and value else _text(value)
+                            for value in (old.get(field), new.get(field)))])
 
 
 def _text(value):
@@ -110,7 +115,8 @@ class PsaMappingSimulation(models.Model):
         provider, spec = self.stream_id._declaration(self.stream_id.id)
         old = baseline._mapper() if baseline else None
         new = Mapper(self.mapping_id.canonical_type, self.mapping_id._rules())
-        difference = _Difference()
+        difference = _Difference({
+            line.canonical_field.partition(".")[0] for line in (baseline | self.mapping_id).line_ids if line.personal})
         for start in range(0, len(message_ids), READ_AT_ONCE):
             for message_id, external_id, payload in self.env.execute_query(SQL(
                     "SELECT id, external_id, payload FROM psa_message WHERE id = ANY(%s) ORDER BY id",

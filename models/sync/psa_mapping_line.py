@@ -53,11 +53,15 @@ class PsaMappingLine(models.Model):
     @api.depends("canonical_field", "mapping_id.canonical_type")
     def _compute_personal(self):
         for line in self:
-            name, _dot, inner = (line.canonical_field or "").partition(".")
-            known = canonical.TYPES.get(line.mapping_id.canonical_type)
-            spec = known and known.fields.get(name)
-            spec = spec.lines.get(inner) if spec and inner else spec
-            line.personal = bool(spec and spec.personal)
+            line.personal = line._is_personal_by_nature()
+
+    def _is_personal_by_nature(self):
+        """Return what the vocabulary says about the field, whatever people have marked."""
+        name, _dot, inner = (self.canonical_field or "").partition(".")
+        known = canonical.TYPES.get(self.mapping_id.canonical_type)
+        spec = known and known.fields.get(name)
+        spec = spec.lines.get(inner) if spec and inner else spec
+        return bool(spec and spec.personal)
 
     @api.constrains("path")
     def _check_path(self):
