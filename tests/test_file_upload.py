@@ -297,6 +297,24 @@ class TestFileUpload(TransactionCase):
         (line,) = csv.DictReader(io.StringIO(base64.b64decode(wizard.download).decode("utf-8-sig")))
         self.assertEqual((line["id"], line["invoice_number"], line["invoiced"]), ("T1", "INV/1", "yes"))
 
+    def test_a_file_that_names_an_erased_person_is_dropped(self):
+        mine, other, unreadable = (
+            self.upload(HEADER, row("T1")), self.upload(HEADER, row("T2", person="bob@firm.example")),
+            self.upload(HEADER, row("T3")))
+        self.env["ir.attachment"].search([
+            ("res_model", "=", "psa.file"), ("res_field", "=", "content"), ("res_id", "=", unreadable.id),
+        ]).raw = b"\x00 about ada@firm.example"
+        self.company.psa_allow_self_approval = True
+        erasure = self.env["psa.erasure"].create({
+            "employee_id": self.ada.id, "company_id": self.company.id, "reason": "Request 7"})
+        erasure.action_erase()
+        erasure._cron_erase()
+        self.env.invalidate_all()
+        self.assertEqual((erasure.state, erasure.file_count), ("done", 2))
+        self.assertEqual([bool(file.content) for file in (mine, other, unreadable)], [False, True, False])
+        self.assertEqual(self.messages().mapped("state"), ["pending"] * 3, "the rows stay, without the person")
+        self.assertNotIn("ada@firm.example", self.messages().mapped("payload")[0])
+
     def test_an_operator_uploads_and_an_auditor_does_not(self):
         operator, auditor = (new_test_user(
             self.env, f"file_{group}", f"psa_hub.group_{group}", company_id=self.company.id,
@@ -307,6 +325,8 @@ class TestFileUpload(TransactionCase):
         wizard.action_preview()
         file = self.env["psa.file"].browse(wizard.action_store()["res_id"])
         self.assertEqual(file.user_id, operator)
+        with self.assertRaises(AccessError):  # it may name people
+            file.with_user(operator).read(["content"])
         with self.assertRaises(AccessError):
             file.with_user(operator).state = "running"
         with self.assertRaises(AccessError):

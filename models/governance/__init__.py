@@ -7,4 +7,5 @@ from . import legal_hold
 from . import retention
 from . import masking
 from . import erasure
+from . import erasure_files
 from . import support_access

@@ -190,6 +190,7 @@ class PsaErasure(models.Model):
         self.message_count += self._erase_payloads(SQL("id = ANY(%s)", own.ids), parts=True)
         self._own_bindings().write({"applied": False, "fingerprint": False})
         self.text_count = self._erase_texts()
+        self.file_count = self._erase_files()
         if self.in_odoo:
             self._erase_records()
         self._erase_audit()
@@ -297,7 +298,7 @@ class PsaErasure(models.Model):
             "event": "person.erase", "res_model": self._name, "res_id": self.id, "company_id": self.company_id.id,
             "reason": self.reason,
             "after": {
-                "messages": self.message_count, "texts": self.text_count, "audit_rows": ids,
+                "messages": self.message_count, "texts": self.text_count, "files": self.file_count, "audit_rows": ids,
                 "requested_by": self.user_id.id,
                 "digest": hashlib.sha256(canonical(ids).encode()).hexdigest(),
             },

@@ -71,14 +71,14 @@ class PsaMessage(models.Model):
             RETURNING id
             """, columns=columns, condition=condition, days=days, now=fields.Datetime.now(),
             spared=self.env["psa.legal.hold"]._spared_messages(), limit=PURGED_AT_ONCE))
-        self.invalidate_model(["payload", "error", "error_code"])
+        self.invalidate_model(["payload", "overlay", "error", "error_code"])
         return [message_id for (message_id,) in purged]
 
     @api.autovacuum
     def _gc_payloads(self):
         """Raw data: empty contents, drop the files beside them; key, hash and outcome stay for ever."""
         ids = self._purge_columns(
-            "psa_keep_raw_days", SQL("connection.payload_days"), SQL("payload = NULL"),
+            "psa_keep_raw_days", SQL("connection.payload_days"), SQL("payload = NULL, overlay = NULL"),
             SQL("message.payload IS NOT NULL AND message.direction = 'in'"))
         self.env["ir.attachment"].sudo().search([("res_model", "=", self._name), ("res_id", "in", ids)]).unlink()
         return len(ids), len(ids) == PURGED_AT_ONCE

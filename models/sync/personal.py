@@ -31,6 +31,15 @@ class Personal:
             for value in self.values)
 
 
+def texts(raw):
+    """Yield the texts in JSON ``raw``, wherever they stand."""
+    if isinstance(raw, str):
+        yield raw
+    elif isinstance(raw, (dict, list)):
+        for value in raw.values() if isinstance(raw, dict) else raw:
+            yield from texts(value)
+
+
 def replaced(raw, is_personal, mark):
     """Return JSON ``raw`` with ``mark`` for every text that is personal. Numbers, keys and the shape stay."""
     if isinstance(raw, dict):
