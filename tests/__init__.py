@@ -3,6 +3,7 @@ from . import test_intercompany
 from . import test_exception
 from . import test_exception_holders
 from . import test_desk
+from . import test_desk_queries
 from . import test_access
 from . import test_audit
 from . import test_dashboard
