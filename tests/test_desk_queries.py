@@ -52,10 +52,11 @@ class TestDeskQueries(DeskCase):
 
     def test_raising_counting_and_waiving(self):
         self.raised([1000])._waive("Warm")
-        for action, more in ((self.raised, 0), (self.raised, 0)):  # new ones, then the same ones once more
-            self.assert_flat(self.queries(lambda: action(range(1))), self.queries(lambda: action(range(1, 60))), more)
+        for _again in range(2):  # new ones, then the same ones once more
+            self.assert_flat(
+                self.queries(lambda: self.raised(range(1))), self.queries(lambda: self.raised(range(1, 60))))
         few, many = self.raised(range(2)), self.raised(range(2, 60))
-        self.assert_flat(self.queries(lambda: few._refresh_amounts()), self.queries(lambda: many._refresh_amounts()))
+        self.assert_flat(self.queries(few._refresh_amounts), self.queries(many._refresh_amounts))
         self.assert_flat(self.queries(lambda: few._waive("Test")), self.queries(lambda: many._waive("Test")))
 
     def test_assigning(self):
