@@ -74,6 +74,8 @@
         "data/exception_causes_governance.xml",
         "data/ir_cron_governance.xml",
         "data/exception_cause_help.xml",
+        "data/exception_cause_help_billing.xml",
+        "data/exception_cause_help_sources.xml",
         "data/ir_cron_charges.xml",
         "data/ir_cron_cost_rates.xml",
         "data/billing_products.xml",

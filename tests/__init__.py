@@ -66,6 +66,7 @@ from . import test_lane
 from . import test_ledger_machine
 from . import test_ledger_properties
 from . import test_cap
+from . import test_cap_after_billing
 from . import test_cap_workers
 from . import test_write_down
 from . import test_hours
@@ -75,6 +76,7 @@ from . import test_billing_access
 from . import test_charge
 from . import test_progress
 from . import test_acceptance
+from . import test_prepaid
 from . import test_retainer
 from . import test_charge_properties
 from . import test_expense_policy
