@@ -51,6 +51,7 @@ from . import test_write_back_events
 from . import test_apply_drain
 from . import test_apply_turn
 from . import test_tours
+from . import test_hoot
 from . import test_stream_pull
 from . import test_stream_backfill
 from . import test_stream_fetch
