@@ -5,6 +5,7 @@ import { animationFrame } from "@odoo/hoot-mock";
 import { contains, getService, makeServerError, onRpc, patchWithCleanup } from "@web/../tests/web_test_helpers";
 
 import { Component, xml } from "@odoo/owl";
+import { Dashboard } from "@psa_hub/dashboard/dashboard";
 import { registry } from "@web/core/registry";
 
 defineMailModels();
@@ -253,43 +254,50 @@ test("a lost server is told in the corner, with the time of the figures, until i
     expect(".o_psa_live").not.toHaveClass("o_psa_stale");
 });
 
-/** Count the questions to the server from here on. */
-function countQuestions() {
-    onRpc("psa.dashboard", "get_figures", () => expect.step("asked"));
+/** Make a step of each time that the page wants to be up to date. */
+function watchRefreshes() {
+    patchWithCleanup(Dashboard.prototype, {
+        refresh() {
+            expect.step("refresh");
+            return super.refresh();
+        },
+    });
 }
 
 test("nobody is asked while the page is in the background", async () => {
     await openDashboard(figures());
-    countQuestions();
-    const background = patchWithCleanup(document, { hidden: true });
+    onRpc("psa.dashboard", "get_figures", () => expect.step("asked"));
+    const show = patchWithCleanup(document, { hidden: true });
     await advanceTime(60000);
     expect.verifySteps([]);
-    background();
+    show();
     await advanceTime(15000);
     expect.verifySteps(["asked"]);
 });
 
-test("nobody is asked after the page was left", async () => {
+test("a page that was left does not refresh itself", async () => {
     registry.category("actions").add("psa_hub.elsewhere", class extends Component {
         static props = ["*"];
         static template = xml`<p class="elsewhere"/>`;
     });
+    watchRefreshes();
     await openDashboard(figures());
-    countQuestions();
+    await advanceTime(15000);
+    expect.verifySteps(["refresh"]);
     await getService("action").doAction({ type: "ir.actions.client", tag: "psa_hub.elsewhere" });
     await waitFor(".elsewhere");
     await advanceTime(60000);
     expect.verifySteps([]);
 });
 
-test("a page that could not be loaded tells why and asks no more", async () => {
+test("a page that could not be loaded tells why and does not refresh itself", async () => {
     expect.errors(1);
+    watchRefreshes();
     openDashboard(makeServerError({ message: "The dashboard is for users of PSA Hub." }));
     await waitFor(".modal", { timeout: 2000 });
     expect(".modal").toHaveText(/The dashboard is for users of PSA Hub\./);
     expect(".o_psa_dashboard").toHaveCount(0);
     expect.verifyErrors(["The dashboard is for users of PSA Hub."]);
-    countQuestions();
     await advanceTime(60000);
     expect.verifySteps([]);
 });
