@@ -16,6 +16,7 @@ class HootCase(HttpCase):
         :param preset: one of Odoo's: ``desktop`` or ``mobile``
         :param expected: how many tests have to pass
         """
+        self.assertTrue(expected, "There is no test of this kind.")
         # Odoo's page loads the tests of every add-on; it is the same page with those of this one only.
         page = self.env.ref("web.unit_tests_suite")
         self.assertIn('"web.assets_unit_tests"', page.arch_db)

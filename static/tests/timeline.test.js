@@ -1,8 +1,10 @@
 import { openClientAction, formOf } from "@psa_hub/../tests/client_action_helpers";
 import { defineMailModels } from "@mail/../tests/mail_test_helpers";
 import { advanceTime, expect, mockTimeZone, queryAllTexts, queryOne, test, waitFor } from "@odoo/hoot";
-import { router } from "@web/core/browser/router";
-import { contains, makeServerError, onRpc } from "@web/../tests/web_test_helpers";
+import { contains, makeServerError, mountWebClient, onRpc } from "@web/../tests/web_test_helpers";
+
+import { browser } from "@web/core/browser/browser";
+import { redirect } from "@web/core/utils/urls";
 
 defineMailModels();
 
@@ -91,12 +93,25 @@ test("a record to which nothing happened says so", async () => {
     expect(".o_psa_timeline button[data-kind], .o_psa_event").toHaveCount(0);
 });
 
-test("its name and its address say whose timeline it is, so that the page can be loaded again", async () => {
+const ADDRESS = "/odoo/action-psa_hub.timeline?res_model=sale.order&res_id=42";
+
+test("its name and its address say whose timeline it is", async () => {
     await openTimeline(WAY);
     expect(".o_breadcrumb .active").toHaveText("Timeline of S00042");
     await advanceTime(10);
-    expect(router.current).toInclude(["res_model", "sale.order"]);
-    expect(router.current).toInclude(["res_id", 42]);
+    expect(browser.location.href.replace(browser.location.origin, "")).toBe(ADDRESS);
+});
+
+test("it can be loaded again from its address", async () => {
+    onRpc("psa.timeline", "get_events", ({ args }) => {
+        expect.step(args);
+        return { name: "S00042", events: WAY, more: [] };
+    });
+    redirect(ADDRESS);
+    await mountWebClient();
+    expect.verifySteps([["sale.order", 42]]);
+    expect(".o_breadcrumb .active").toHaveText("Timeline of S00042");
+    expect(".o_psa_event").toHaveCount(4);
 });
 
 test("what the server refuses is told, and no page is left behind", async () => {
