@@ -38,7 +38,7 @@ function figures(changes = {}) {
         proposals: [
             { state: "draft", label: "Draft", count: 1, amount: 10, held: 0 },
             { state: "to_approve", label: "To Approve", count: 2, amount: 800, held: 0 },
-            { state: "invoiced", label: "Invoiced", count: 4, amount: 5000, held: 0 },
+            { state: "invoiced", label: "Invoiced", count: 4, amount: 5000, held: 0, since: "2026-04-20 12:00:00" },
         ],
         invoiced: { amount: 5000, count: 3, since: "2026-05-01" },
         connections: [],
@@ -162,7 +162,7 @@ test("a connection that is not set up lists what is left, and only that", async 
         { code: "map", label: "Map", done: false, text: "3 codes are unknown" },
     ];
     await openDashboard(figures({ connections: [{ ...CONNECTION, setup, setup_left: 1 }] }));
-    expect(".o_psa_left summary").toHaveText("1 steps left to set up");
+    expect(".o_psa_left summary").toHaveText("1 step left to set up");
     expect(".o_psa_left").not.toHaveAttribute("open");
     await contains(".o_psa_left summary").click();
     expect(".o_psa_left").toHaveAttribute("open");
@@ -213,6 +213,9 @@ test("every figure leads to what it counts", async () => {
                                                    ["billing_state", "in", ["to_bill", "partly"]],
                                                    ["work_date", ">=", "2026-05-01"], ["work_date", "<", "2026-06-01"]])],
         [".o_psa_table a:contains(Draft)", listOf("psa.proposal", "Proposals: Draft", [["state", "=", "draft"]])],
+        [".o_psa_table a:contains(Invoiced)",
+         listOf("psa.proposal", "Proposals: Invoiced",
+                [["state", "=", "invoiced"], ["approved_at", ">=", "2026-04-20 12:00:00"]])],
         [".o_psa_connection a:contains(Salesforce)", formOf("psa.connection", 5)],
         [".o_psa_queue a:contains(in the queue)",
          listOf("psa.message", "Salesforce", [["connection_id", "=", 5], ["state", "in", ["pending", "retry"]]])],

@@ -117,7 +117,11 @@ export class Dashboard extends Component {
     }
 
     openProposals(row) {
-        return this.openList("psa.proposal", _t("Proposals: %s", row.label), [["state", "=", row.state]]);
+        const domain = [["state", "=", row.state]];
+        if (row.since) {
+            domain.push(["approved_at", ">=", row.since]);
+        }
+        return this.openList("psa.proposal", _t("Proposals: %s", row.label), domain);
     }
 
     openInvoiced() {
