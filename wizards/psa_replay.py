@@ -34,7 +34,7 @@ class PsaReplay(models.TransientModel):
         help="Stuck messages go on themselves; finished ones are applied again as new messages.")
     order_id = fields.Many2one("sale.order", "Contract", help="What its entries came from, and what waits for it.")
     employee_id = fields.Many2one("hr.employee", "Person", help="What this person's entries came from.")
-    cause_id = fields.Many2one("psa.exception.cause", "Cause", help="What exceptions of this cause hold.")
+    cause_id = fields.Many2one("psa.exception.cause", help="What exceptions of this cause hold.")
     preview = fields.Html(readonly=True, sanitize=False)
     count = fields.Integer("Messages to Replay", compute="_compute_count")
 
