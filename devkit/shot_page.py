@@ -113,7 +113,8 @@ def dark_address(address):
 def dark_colours(session, url):
     """Give the database the dark colours that Odoo Community's own dark styles lack; once.
 
-    Enterprise and the community's dark themes bring theirs in the same way: before Odoo's variables, which are defaults.
+    Enterprise and the community's dark themes bring theirs in the same way: before Odoo's variables, as those are
+    only defaults.
 
     :param session: requests.Session of the administrator
     """

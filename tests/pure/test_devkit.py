@@ -147,7 +147,7 @@ def test_selection_sorts_paths_and_keeps_options():
     assert Selection.parse(["-k", wish]).options == ["-k", wish]
 
 
-@pytest.mark.parametrize("options, dark", [([], False), (["--dark"], True)])
+@pytest.mark.parametrize(("options", "dark"), [([], False), (["--dark"], True)])
 def test_a_dark_picture_is_asked_for(monkeypatch, options, dark):
     asked = []
 
