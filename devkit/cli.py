@@ -52,6 +52,7 @@ def parser():
     shot.add_argument("--login", default="admin", help="whose session (default: admin)")
     shot.add_argument("--click", action="append", default=[], metavar="SELECTOR", help="click this first; repeatable")
     shot.add_argument("--wait", default="", metavar="SELECTOR", help="wait for this element")
+    shot.add_argument("--dark", action="store_true", help="in dark colours, as a dark theme for Odoo shows the page")
 
     bench = commands.add_parser("bench", help="measure speed beside the rival's", description="Take the figures of "
                                 "benchmarks/README.md side by side with OCA queue_job.")
@@ -125,7 +126,8 @@ def shell(options, extra):
 def shot(options, _rest):
     from .shot import shot as run
 
-    return run(options.path, options.output, options.width, options.height, options.login, options.wait, options.click)
+    return run(options.path, options.output, options.width, options.height, options.login, options.wait, options.click,
+               options.dark)
 
 
 def bench(options, _rest):

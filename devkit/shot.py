@@ -14,13 +14,14 @@ from .say import say
 from .serve import lasting_database, odoo_server, running_server
 
 
-def shot(path, output, width, height, login="admin", wait="", click=()):
+def shot(path, output, width, height, login="admin", wait="", click=(), dark=False):
     """Save a page as PNG.
 
     :param path: path below the server's address, such as /odoo/psa-exceptions
     :param output: Path of the PNG
     :param wait: CSS selector that must be there before the picture is taken
     :param click: CSS selectors to click first, in order
+    :param dark: in dark colours
     :return: exit code; 1 when the page reported an error
     """
     executable = browser()
@@ -29,6 +30,7 @@ def shot(path, output, width, height, login="admin", wait="", click=()):
             str(python_env()), str(REPO / "devkit/shot_page.py"), "--browser", executable, "--url", url,
             "--path", "/" + path.lstrip("/"), "--output", str(Path(output).absolute()), "--width", str(width),
             "--height", str(height), "--login", login, "--wait", wait, *(f"--click={one}" for one in click),
+            *(["--dark"] if dark else []),
         ], check=False, timeout=300)
     if done.returncode == 0:
         say(f"the picture is in {output}")

@@ -17,6 +17,9 @@ import websocket
 QUIET_SECONDS = 0.7  # no request under way for so long: the page has settled
 PAGE_SECONDS = 60
 HTTP_SECONDS = 60
+LIGHT_STYLES = "*/web.assets_web.min.css*"
+DARK_STYLES = "/web/assets/debug/web.assets_web_dark.css"  # "debug": as the files are now
+DARK_COLOURS = "/psa_hub_dev/colours.dark.scss"
 
 
 class PageError(Exception):
@@ -34,11 +37,15 @@ class Tab:
         self.errors = []
         self.last_traffic = time.monotonic()
 
+    def send(self, method, **parameters):
+        """Send a command without waiting for its result; returns its number."""
+        self.number += 1
+        self.socket.send(json.dumps({"id": self.number, "method": method, "params": parameters}))
+        return self.number
+
     def call(self, method, **parameters):
         """Send a command and return its result; events that arrive meanwhile are noted."""
-        self.number += 1
-        wanted = self.number
-        self.socket.send(json.dumps({"id": wanted, "method": method, "params": parameters}))
+        wanted = self.send(method, **parameters)
         while True:
             message = json.loads(self.socket.recv())
             if message.get("id") == wanted:
@@ -56,6 +63,9 @@ class Tab:
         elif method in ("Network.loadingFinished", "Network.loadingFailed"):
             self.requests.pop(parameters["requestId"], None)
             self.last_traffic = time.monotonic()
+        elif method == "Fetch.requestPaused":
+            self.send("Fetch.continueRequest", requestId=parameters["requestId"],
+                      url=dark_address(parameters["request"]["url"]))
         elif method == "Page.loadEventFired":
             self.loaded = True
         elif method == "Runtime.exceptionThrown":
@@ -95,8 +105,43 @@ class Tab:
         return result["result"].get("value")
 
 
-def session_cookie(url, login):
-    """Log in as a person does; the development databases have the login as password."""
+def dark_address(address):
+    """Where the dark styles are on the server that has the light ones at `address`."""
+    return "/".join(address.split("/")[:3]) + DARK_STYLES
+
+
+def dark_colours(session, url):
+    """Give the database the dark colours that Odoo Community's own dark styles lack; once.
+
+    Enterprise and the community's dark themes bring theirs in the same way: before Odoo's variables, as those are
+    only defaults.
+
+    :param session: requests.Session of the administrator
+    """
+    def call(model, method, *arguments, **named):
+        answer = session.post(f"{url}/web/dataset/call_kw/{model}/{method}", timeout=HTTP_SECONDS, json={
+            "params": {"model": model, "method": method, "args": arguments, "kwargs": named}}).json()
+        if "error" in answer:
+            raise PageError(f"no dark colours: {answer['error']['data']['message']}")
+        return answer["result"]
+
+    colours = base64.b64encode(Path(__file__).with_name("colours.dark.scss").read_bytes()).decode()
+    found = call("ir.attachment", "search_read", [["url", "=", DARK_COLOURS]], ["datas"])
+    if not found:
+        call("ir.attachment", "create", {"name": "colours.dark.scss", "url": DARK_COLOURS, "type": "binary",
+                                         "mimetype": "text/scss", "datas": colours, "public": True})
+        call("ir.asset", "create", {"name": "Dark colours for pictures", "bundle": "web.assets_web_dark",
+                                    "directive": "before", "target": "web/static/src/scss/primary_variables.scss",
+                                    "path": DARK_COLOURS})
+    elif found[0]["datas"] != colours:
+        call("ir.attachment", "write", [found[0]["id"]], {"datas": colours})
+
+
+def logged_in(url, login):
+    """Log in as a person does; the development databases have the login as password.
+
+    :return: requests.Session
+    """
     session = requests.Session()
     page = session.get(f"{url}/web/login", timeout=HTTP_SECONDS)
     token = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
@@ -107,7 +152,7 @@ def session_cookie(url, login):
     check = session.get(f"{url}/odoo", timeout=HTTP_SECONDS)
     if "/web/login" in check.url:
         raise PageError(f"{login} could not log in with the password {login}")
-    return session.cookies["session_id"]
+    return session
 
 
 def start_browser(executable, profile, width, height):
@@ -128,7 +173,9 @@ def start_browser(executable, profile, width, height):
 
 def picture(options):
     """Take the picture and return the errors the page reported."""
-    cookie = session_cookie(options.url, options.login)
+    cookie = logged_in(options.url, options.login).cookies["session_id"]
+    if options.dark:
+        dark_colours(logged_in(options.url, "admin"), options.url)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         process, port = start_browser(options.browser, profile, options.width, options.height)
         try:
@@ -139,6 +186,9 @@ def picture(options):
             tab.call("Emulation.setDeviceMetricsOverride", width=options.width, height=options.height,
                      deviceScaleFactor=1, mobile=False)
             tab.call("Network.setCookie", name="session_id", value=cookie, url=options.url)
+            if options.dark:
+                tab.call("Network.setCookie", name="color_scheme", value="dark", url=options.url)
+                tab.call("Fetch.enable", patterns=[{"urlPattern": LIGHT_STYLES}])
             tab.call("Page.navigate", url=options.url + options.path)
             tab.settle("!document.querySelector('.o_web_client') || "
                        "!!document.querySelector('.o_action_manager > *:not(.o_loading)')")
@@ -167,6 +217,7 @@ def main():
     parser.add_argument("--height", type=int, required=True)
     parser.add_argument("--wait", default="")
     parser.add_argument("--click", action="append", default=[])
+    parser.add_argument("--dark", action="store_true")
     try:
         errors = picture(parser.parse_args())
     except (PageError, requests.RequestException) as error:

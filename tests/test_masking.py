@@ -85,7 +85,7 @@ class TestMasking(PersonCase):
         wizard.action_correct()
         changes = message.change_ids
         self.assertEqual({(change.old_text, change.new_text) for change in changes.with_user(operator)},
-                         {(MASK, MASK), ('"Nowhere"', '"HQ"')})
+                         {(MASK, MASK), ("Nowhere", "HQ")})
         self.assertEqual({(change.old_value, change.new_value) for change in changes},
                          {('"Grace Hopper"', '"Grace B. Hopper"'), ('"Nowhere"', '"HQ"')}, "the content is what counts")
         with self.assertRaises(AccessError):

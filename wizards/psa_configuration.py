@@ -43,11 +43,13 @@ class PsaConfiguration(models.TransientModel):
         if not rows:
             return Markup("<p>%s</p>") % self.env._("It says what is set already.")
         body = Markup().join(
-            Markup("<tr class='%s'><td>%s</td><td>%s</td><td class='text-muted'>%s</td><td>%s</td><td>%s</td></tr>") % (
+            Markup("<tr class='%s'><td>%s</td><td>%s</td><td class='text-muted'>%s</td>"
+                   "<td data-label='→'>%s</td><td>%s</td></tr>") % (
                 "text-danger" if problem else "", part, what, now or "–", then or "–", problem)
             for part, what, now, then, problem in rows)
-        return Markup("<div class='table-responsive'><table class='table table-sm'><thead><tr><th>%s</th><th>%s</th>"
-                      "<th>%s</th><th>%s</th><th>%s</th></tr></thead><tbody>%s</tbody></table></div>") % (
+        return Markup("<div class='table-responsive'><table class='table table-sm o_psa_stacked'>"
+                      "<thead><tr><th>%s</th><th>%s</th><th>%s</th><th>%s</th><th>%s</th></tr></thead>"
+                      "<tbody>%s</tbody></table></div>") % (
             self.env._("Part"), self.env._("What"), self.env._("Now"), self.env._("Then"),
             self.env._("Left Out Because"), body)
 

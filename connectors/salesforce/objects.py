@@ -115,7 +115,7 @@ def _has(client, describe, path):
 
 
 def _available(client, source, required, optional):
-    """Return the fields of both lists that ``source`` has.
+    """Return the fields of both lists that ``source`` has, each once: a query that names one twice is refused.
 
     :raise MissingScopeError: naming every required one that it lacks
     """
@@ -125,7 +125,7 @@ def _available(client, source, required, optional):
         raise MissingScopeError(
             f"{source}: the integration user cannot read {', '.join(missing)}; give it field-level access",
             "INVALID_FIELD", tuple(f"{source}.{name}" for name in missing))
-    return (*required, *(name for name in optional if _has(client, describe, name)))
+    return tuple(dict.fromkeys((*required, *(name for name in optional if _has(client, describe, name)))))
 
 
 def resolve(client, spec):
@@ -139,7 +139,7 @@ def resolve(client, spec):
     optional = [*spec.optional, *spec.scope, *spec.excluded, *spec.also_stamped_by]
     if spec.has_currency:
         optional.append("CurrencyIsoCode")
-    fields = tuple(dict.fromkeys(_available(client, spec.source, wanted, optional)))
+    fields = _available(client, spec.source, wanted, optional)
     child_fields = {}
     for child in spec.children:
         try:

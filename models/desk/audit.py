@@ -27,6 +27,9 @@ class PsaAudit(models.Model):
     after = fields.Json(readonly=True)
     reason = fields.Text(readonly=True)
 
+    event_text = fields.Char("What", compute="_compute_words")
+    model_text = fields.Char("Kind", compute="_compute_words")
+
     _subject_idx = models.Index("(res_model, res_id)")
 
     def init(self):
@@ -60,6 +63,16 @@ class PsaAudit(models.Model):
             """
         ))
         return super().init()
+
+    @api.depends("event", "res_model")
+    def _compute_words(self):
+        """The codes as people read them; a model that is no longer there keeps its name."""
+        models = self.env["ir.model"].sudo().search_fetch(
+            [("model", "in", self.mapped("res_model"))], ["model", "name"])
+        names = dict(models.mapped(lambda model: (model.model, model.name)))
+        for row in self:
+            row.event_text = row.event.replace(".", ": ").replace("_", " ").capitalize()
+            row.model_text = names.get(row.res_model, row.res_model)
 
     def write(self, vals):  # pylint: disable=method-required-super
         raise UserError(self.env._("The audit trail cannot be changed."))

@@ -88,6 +88,13 @@ class PsaExceptionCause(models.Model):
             return domain
         return ~domain if set(value) == {False} else Domain.TRUE
 
+    def _order_field_to_sql(self, alias, field_name, direction, nulls, query):
+        """Let the cards be sorted by the money at risk, which is in no column: the causes are few."""
+        if field_name != "open_amount":
+            return super()._order_field_to_sql(alias, field_name, direction, nulls, query)
+        causes = self.with_context(active_test=False).search([], order="id").sorted("open_amount")
+        return tools.SQL("array_position(%s::int[], %s) %s", causes.ids, tools.SQL.identifier(alias, "id"), direction)
+
     # === CRUD === #
     @api.model
     @tools.ormcache()

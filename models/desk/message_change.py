@@ -53,8 +53,14 @@ class PsaMessageChange(models.Model):
         clear = self.env.user.has_group("psa_hub.group_personal")
         for change in self:
             masked = change.personal and not clear
-            change.old_text = MASK if masked else change.old_value
-            change.new_text = MASK if masked else change.new_value
+            change.old_text = MASK if masked else self._plain(change.old_value)
+            change.new_text = MASK if masked else self._plain(change.new_value)
+
+    @api.model
+    def _plain(self, text):
+        """Return a value in JSON as people read it: a text without its quotes, a dash for no value."""
+        value = jsontext.loads(text or "null")
+        return "–" if value is None else value if isinstance(value, str) else text
 
     def _compute_ended(self):
         messages = self.message_id

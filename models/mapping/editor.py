@@ -122,19 +122,20 @@ class PsaMapping(models.Model):
                 "Nothing is stored yet and the system describes no fields.")
         badge = Markup(" <span class='badge text-bg-%s'>%s</span>")
         rows = Markup().join(
-            Markup("<tr class='%s'><td><code>%s</code>%s%s</td><td>%s</td><td class='text-end text-nowrap'>%s</td>"
-                   "<td class='text-break'>%s</td><td>%s</td></tr>") % (
+            Markup("<tr class='%s'><td><code>%s</code>%s%s</td><td>%s</td>"
+                   "<td class='text-end text-nowrap' data-label='%s'>%s</td>"
+                   "<td class='text-break text-muted'>%s</td><td data-label='→'>%s</td></tr>") % (
                 "text-muted" if not item.count and path not in used else "",
                 path,
                 badge % ("info", self.env._("new")) if path in new else "",
                 badge % ("secondary", self.env._("custom")) if item.custom else "",
-                item.label or item.kind, f"{100 * item.count / total:.0f} %" if total else "–",
+                item.label or item.kind, self.env._("Filled"), f"{100 * item.count / total:.0f} %" if total else "–",
                 " · ".join(item.samples),
                 ", ".join(field_label(name) for name in sorted(used.get(path, ()))))
             for path, item in sorted(found.items(), key=lambda pair: (pair[0] not in used, -pair[1].count, pair[0])))
         return Markup(
             "<p class='text-muted'>%s</p><div class='table-responsive'>"
-            "<table class='table table-sm o_psa_source_fields'><thead><tr><th>%s</th><th>%s</th>"
+            "<table class='table table-sm o_psa_stacked o_psa_source_fields'><thead><tr><th>%s</th><th>%s</th>"
             "<th class='text-end'>%s</th><th>%s</th><th>%s</th></tr></thead>"
             "<tbody>%s</tbody></table></div>") % (
             self.env._("Seen in the last %s stored records.", total), self.env._("Path"), self.env._("What"),

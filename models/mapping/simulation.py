@@ -88,21 +88,22 @@ class PsaMappingSimulation(models.Model):
         if not self.field_changes:
             return Markup()
         rows = Markup().join(
-            Markup("<tr><td class='fw-bold'>%s</td><td class='text-end'>%s</td><td>%s</td></tr>") % (
-                field_label(name), change["count"], Markup("<br/>").join(
+            Markup("<tr><td class='fw-bold'>%s</td><td class='text-end' data-label='%s'>%s</td><td>%s</td></tr>") % (
+                field_label(name), self.env._("Records:"), change["count"], Markup("<br/>").join(
                     Markup("<span class='text-muted'>%s</span> %s → <b>%s</b>") % (
                         record, before or "–", after or "–") for record, before, after in change["samples"]))
             for name, change in sorted(self.field_changes.items(), key=lambda pair: -pair[1]["count"]))
-        return Markup("<div class='table-responsive'><table class='table table-sm'><thead><tr><th>%s</th>"
+        return Markup("<div class='table-responsive'><table class='table table-sm o_psa_stacked'><thead><tr><th>%s</th>"
                       "<th class='text-end'>%s</th><th>%s</th></tr></thead><tbody>%s</tbody></table></div>") % (
             self.env._("Field"), self.env._("Records"), self.env._("For example"), rows)
 
     def _table_of_problems(self):
         if not self.problems:
             return Markup()
-        rows = Markup().join(Markup("<tr><td>%s</td><td class='text-end'>%s</td></tr>") % (text, count)
+        rows = Markup().join(Markup("<tr><td>%s</td><td class='text-end' data-label='%s'>%s</td></tr>") % (
+            text, self.env._("Records:"), count)
                              for text, count in self.problems)
-        return Markup("<div class='table-responsive'><table class='table table-sm'><thead><tr><th>%s</th>"
+        return Markup("<div class='table-responsive'><table class='table table-sm o_psa_stacked'><thead><tr><th>%s</th>"
                       "<th class='text-end'>%s</th></tr></thead><tbody>%s</tbody></table></div>") % (
             self.env._("What Would Stop"), self.env._("Records"), rows)
 

@@ -35,7 +35,7 @@ class PsaMapping(models.Model):
     connection_id = fields.Many2one(related="stream_id.connection_id", store=True, index=True)
     company_id = fields.Many2one(related="stream_id.company_id", store=True, index=True)
     canonical_type = fields.Char(related="stream_id.canonical_type", store=True)
-    version = fields.Integer(required=True, readonly=True, copy=False, default=1)
+    version = fields.Integer(aggregator=None, required=True, readonly=True, copy=False, default=1)
     state = fields.Selection(STATES, required=True, readonly=True, default="draft")
     active_from = fields.Datetime("In Force Since", readonly=True, copy=False)
     author_ids = fields.Many2many(

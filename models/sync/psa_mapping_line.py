@@ -27,6 +27,7 @@ class PsaMappingLine(models.Model):
 
     _name = "psa.mapping.line"
     _description = "Field Map Line"
+    _rec_name = "canonical_field"
     _order = "mapping_id, sequence, id"
 
     mapping_id = fields.Many2one("psa.mapping", required=True, index=True, ondelete="cascade")

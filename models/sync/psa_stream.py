@@ -65,7 +65,8 @@ class PsaStream(models.Model):
              "not recognised waits for a person. Owners of single fields are set in the field map.")
 
     freshness_minutes = fields.Integer(
-        "Late After", default=60, required=True, help="Not read for so long, the stream is shown as late.")
+        "Late After", default=60, required=True, aggregator=None,
+        help="Not read for so long, the stream is shown as late.")
 
     backfill_state = fields.Selection(
         [("none", "None"), ("running", "Running"), ("done", "Done")], "Back-fill", required=True, default="none",

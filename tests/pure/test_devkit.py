@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from devkit import apt, paths
+from devkit import apt, cli, paths, shot, shot_page
 from devkit.sharing import Claims, longest_first
 from devkit.tests import Outcome, Selection
 
@@ -145,6 +145,27 @@ def test_selection_sorts_paths_and_keeps_options():
     assert Selection.parse(["-v"]).everything
     wish = " or ".join(f"test_{number}" for number in range(100))
     assert Selection.parse(["-k", wish]).options == ["-k", wish]
+
+
+@pytest.mark.parametrize(("options", "dark"), [([], False), (["--dark"], True)])
+def test_a_dark_picture_is_asked_for(monkeypatch, options, dark):
+    asked = []
+
+    def run(command, **_options):
+        asked.extend(command)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(shot, "browser", lambda: "chromium")
+    monkeypatch.setattr(shot, "running_server", lambda: {"url": "http://127.0.0.1:1"})
+    monkeypatch.setattr(shot, "python_env", lambda: "python")
+    monkeypatch.setattr(shot.subprocess, "run", run)
+    assert cli.main(["shot", "/odoo", *options]) == 0
+    assert ("--dark" in asked) is dark
+
+
+def test_dark_styles_come_from_the_server_of_the_light_ones():
+    light = "http://127.0.0.1:8069/web/assets/abc123/web.assets_web.min.css"
+    assert shot_page.dark_address(light) == "http://127.0.0.1:8069/web/assets/debug/web.assets_web_dark.css"
 
 
 def test_help_needs_nothing_but_python(tmp_path):

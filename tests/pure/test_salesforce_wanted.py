@@ -4,6 +4,11 @@ from mini_org import field
 from reading_rig import CONNECTOR, DEAL, STREAMS, accounts_org, deals_org, read_run
 from wire_server import serving, session_for
 
+from connectors.salesforce.client import client_of
+from connectors.salesforce.objects import resolve
+from connectors.salesforce.streams import OBJECTS
+from connectors.salesforce.wanted import with_wanted
+
 
 def test_describe_with_custom_fields_and_lines():
     org = deals_org()
@@ -42,6 +47,16 @@ def test_what_a_field_map_reads_of_lines_is_read():
             "OpportunityLineItems", "OpportunityLineItems[].Id", "OpportunityLineItems[].Phase__c"]}
         (record,) = CONNECTOR.fetch_records(session, STREAMS["opportunity"], [DEAL])
     assert [line["Phase__c"] for line in record.raw["OpportunityLineItems"]] == ["Build"]
+
+
+def test_what_is_read_anyway_is_not_asked_for_twice():
+    with serving(deals_org()) as server:
+        session = session_for(server.url)
+        session.wanted = {"opportunity": ["Id", "SystemModstamp", *(
+            f"OpportunityLineItems[].{name}" for name in ("Id", "SystemModstamp", "OpportunityId"))]}
+        shape = resolve(client_of(session), with_wanted(session, STREAMS["opportunity"], OBJECTS["opportunity"]))
+    for names in (shape.fields, *shape.child_fields.values()):
+        assert len(names) == len(set(names))
 
 
 def test_a_vendor_without_a_describe_says_so():

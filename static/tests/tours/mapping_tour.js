@@ -3,7 +3,6 @@ import { registry } from "@web/core/registry";
 registry.category("web_tour.tours").add("psa_hub_map_unknown_value", {
     url: "/odoo/psa-unknown-values",
     steps: () => [
-        { content: "grouped by kind", trigger: ".o_group_header:contains('Role')", run: "click" },
         { content: "what it probably means", trigger: ".o_data_row:contains('Senior Consultnt') .o_data_cell[name=suggestion_name]:contains('Senior Consultant')" },
         { content: "and what waits for it", trigger: ".o_data_row:contains('Senior Consultnt') .o_data_cell[name=risk_amount]:contains('300.00')" },
         { trigger: ".o_data_row:contains('Senior Consultnt') button[name=action_use_suggestion]", run: "click" },
@@ -14,7 +13,6 @@ registry.category("web_tour.tours").add("psa_hub_map_unknown_value", {
 registry.category("web_tour.tours").add("psa_hub_mapping_change", {
     url: "/odoo/psa-mappings",
     steps: () => [
-        { trigger: ".o_group_header:contains('Fake')", run: "click" },
         { trigger: ".o_data_row:contains('Accounts') .o_data_cell[name=stream_id]", run: "click" },
         { content: "what is in force is not edited", trigger: ".o_form_view .alert-info:contains('An approved version is never edited')" },
         { trigger: "button[name=action_new_version]", run: "click" },
