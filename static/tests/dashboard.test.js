@@ -144,7 +144,7 @@ test("a connection tells its state, why it stopped and what is in its queue", as
     const broken = "div.o_psa_connection:last";
     expect(texts(`${healthy} .badge`)).toEqual(["Connected"]);
     expect(`${healthy} .badge`).toHaveClass("text-bg-success");
-    expect(`${healthy} .ms-auto`).toHaveText("2 minutes ago");
+    expect(`${healthy} .ms-auto`).toHaveText("last success 2 minutes ago");
     expect(`${healthy} .ms-auto`).toHaveAttribute("title", "05/20/2026 11:58:00");
     expect(`${healthy} .text-danger, ${healthy} details`).toHaveCount(0);
     expect(texts(`${healthy} .o_psa_queue a`)).toEqual(["5 in the queue"]);
@@ -152,7 +152,7 @@ test("a connection tells its state, why it stopped and what is in its queue", as
     expect(`${broken} .badge:first`).toHaveClass("text-bg-danger");
     expect(`${broken} a:first`).toHaveText("Jira <x>");
     expect(`${broken} div.text-danger`).toHaveText("Wrong <password>");
-    expect(`${broken} .ms-auto`).toHaveText("never");
+    expect(`${broken} .ms-auto`).toHaveText("no success yet");
     expect(texts(`${broken} .o_psa_queue a`)).toEqual(["0 in the queue", "4 waiting", "1 held", "2 dead"]);
 });
 
