@@ -74,6 +74,8 @@
         "data/exception_causes_governance.xml",
         "data/ir_cron_governance.xml",
         "data/exception_cause_help.xml",
+        "data/exception_cause_help_billing.xml",
+        "data/exception_cause_help_sources.xml",
         "data/ir_cron_charges.xml",
         "data/ir_cron_cost_rates.xml",
         "data/billing_products.xml",
@@ -154,5 +156,22 @@
     "assets": {
         "web.assets_backend": ["psa_hub/static/src/**/*"],
         "web.assets_tests": ["psa_hub/static/tests/tours/**/*"],
+        "web.assets_unit_tests": [
+            "psa_hub/static/tests/**/*",
+            ("remove", "psa_hub/static/tests/tours/**/*"),
+        ],
+        # The tests of this add-on and what they stand on, without the tests of every other one (tests/test_hoot.py)
+        "psa_hub.assets_unit_tests": [
+            "web/static/tests/web_test_helpers.js",
+            "web/static/tests/_framework/**/*",
+            "bus/static/tests/**/*",
+            ("remove", "bus/static/tests/**/*.test.js"),
+            "mail/static/tests/**/*",
+            ("remove", "mail/static/tests/**/*.test.js"),
+            ("remove", "mail/static/tests/legacy/**/*"),
+            ("remove", "mail/static/tests/tours/**/*"),
+            "psa_hub/static/tests/**/*",
+            ("remove", "psa_hub/static/tests/tours/**/*"),
+        ],
     },
 }

@@ -3,6 +3,7 @@ from . import test_intercompany
 from . import test_exception
 from . import test_exception_holders
 from . import test_desk
+from . import test_desk_queries
 from . import test_access
 from . import test_audit
 from . import test_dashboard
@@ -50,6 +51,7 @@ from . import test_write_back_events
 from . import test_apply_drain
 from . import test_apply_turn
 from . import test_tours
+from . import test_hoot
 from . import test_stream_pull
 from . import test_stream_backfill
 from . import test_stream_fetch
@@ -65,6 +67,7 @@ from . import test_lane
 from . import test_ledger_machine
 from . import test_ledger_properties
 from . import test_cap
+from . import test_cap_after_billing
 from . import test_cap_workers
 from . import test_write_down
 from . import test_hours
@@ -74,6 +77,7 @@ from . import test_billing_access
 from . import test_charge
 from . import test_progress
 from . import test_acceptance
+from . import test_prepaid
 from . import test_retainer
 from . import test_charge_properties
 from . import test_expense_policy

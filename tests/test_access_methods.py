@@ -3,7 +3,8 @@
 from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests import tagged
 
-from .test_access import ARGUMENTS, GROUPS, HARMLESS, IMPLIED, MethodCase
+from .access_matrix import ARGUMENTS, GROUPS, HARMLESS, IMPLIED
+from .test_access import MethodCase
 
 # The least group that may call it ("" where none of these people may: it is another person's to do). A new method has
 # to be entered here; what only shows something goes to HARMLESS of test_access.

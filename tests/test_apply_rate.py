@@ -155,7 +155,7 @@ class TestApplyRate(ApplyCase):
             "object_type": "Rate", "external_id": "R1", "lane": "master", "dedupe_key": "rate", "state": "held",
             "wait_key": item.outcome.key})
         own.unlink()
-        self.assertEqual(message.state, "pending")
+        self.assertFalse(message.wait_key, "it goes on at once")
         self.assert_state(self.rate("R1", 150, role=self.consultant), "done")
 
     def test_price_of_the_deal_outlasts_a_price_list(self):

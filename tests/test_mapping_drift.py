@@ -1,8 +1,10 @@
 # pylint: disable=invalid-commit  # on the tests' cursor, which rolls it back
 import base64
 import json
+from datetime import timedelta
 from unittest.mock import patch
 
+from odoo import fields
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user, tagged
 
@@ -81,6 +83,27 @@ class TestSchemaDrift(EngineCase):
         self.assertFalse(self.open("schema_drift") + self.open("schema_new"))
         self.check()
         self.assertFalse(self.open("schema_drift") + self.open("schema_new"))
+
+    def test_a_stream_rests_while_a_field_that_it_needs_is_gone(self):
+        """Told before the run that would have emptied it, and the run does not take place."""
+        pulled = []
+        self.patch(type(self.stream), "_pull", lambda stream, *_args: pulled.append(stream.code) or 0)
+        self.patch(EngineConnector, "describe_fields", lambda *args: {"Name": {}, "Email": {}, "Title": {}})
+        self.env["psa.stream"]._cron_check_drift()
+        self.stream.described_at = fields.Datetime.now() - timedelta(hours=2)
+        self.patch(EngineConnector, "describe_fields", lambda *args: {"Name": {}})
+        self.connection.stream_ids.write({"next_pull_at": False})
+        self.env["psa.stream"]._cron_pull()
+        self.assertIn("Email", self.open("schema_drift").name)
+        self.assertTrue(self.stream.field_gone)
+        self.assertNotIn("account", pulled)
+        self.assertIn("contact", pulled, "others go on")
+        draft = self.stream.mapping_id.copy()
+        draft.line_ids.filtered(lambda line: line.canonical_field == "email").unlink()
+        draft._put_in_force()
+        self.assertFalse(self.stream.field_gone, "nobody reads Title")
+        self.env["psa.stream"]._cron_pull()
+        self.assertIn("account", pulled)
 
     def test_a_map_that_does_without_closes_it(self):
         self.accounts(0, 25, Name="x", Email="a@b.example")

@@ -176,6 +176,35 @@ class TestMappingSimulation(ApplyDrainCase):
         with self.assertRaises(UserError):
             run.action_run()
 
+    # === REPLAY === #
+    def test_a_replay_shows_what_it_would_change_and_changes_nothing(self):
+        operator = new_test_user(
+            self.env, "s_operator", "psa_hub.group_operator", company_id=self.us.id,
+            company_ids=[(6, 0, (self.us | self.de).ids)])
+        self.draft("time", hours={"path": "", "constant": "5"})._put_in_force()
+        order, jane = self.record("deal", "D1"), self.record("resource", "R1")
+        nobody = self.env["hr.employee"].create({"name": "Nobody", "company_id": self.us.id})
+        for values, count in (
+                ({"order_id": order.id}, 2), ({"order_id": order.id, "employee_id": jane.id}, 1),
+                ({"employee_id": nobody.id}, 0), ({"stream_ids": self.streams["time"].ids}, 1)):
+            wizard = self.env["psa.replay"].with_user(operator).create({
+                "connection_id": self.connection.id, "since": fields.Datetime.now() - timedelta(days=1), **values})
+            self.assertEqual(wizard.count, count, values)
+        before = self.checksums()
+        wizard.action_preview()
+        after = self.checksums()
+        self.assertEqual({name for name in before if before[name] != after[name]}, {"psa_replay"})
+        for text in ("1 messages were tried.", order.name, "6,350.00", "5,900.00", "450.00", "45.00"):
+            self.assertIn(text, wizard.preview)
+        self.assertEqual(self.entry("T1").amount, 1350)
+        run = self.simulation(self.streams["time"].mapping_id)
+        run.action_run()
+        self.assertEqual((run.changed_count, run.line_ids.amount_change), (0, -450))
+        self.assertIn("Applied once more, 1 records would change 1 contracts", run.conclusion)
+        wizard.action_replay()
+        self.drain()
+        self.assertEqual(self.entry("T1").amount, 900)
+
     # === RE-DERIVE === #
     def test_stored_records_are_derived_again_with_the_new_version(self):
         draft = self.draft("time", hours={"path": "", "constant": "5"})

@@ -1,8 +1,15 @@
+from markupsafe import Markup
+
 from odoo import api, fields, models
 from odoo.exceptions import UserError
-from odoo.fields import Command
+from odoo.fields import Command, Domain
+from odoo.tools import SQL
+
+from ..models.mapping.rehearsal import rehearse
 
 PIECE = 10_000
+#: A preview applies so many messages at the most, the newest ones.
+PREVIEWED = 5_000
 
 
 class PsaReplay(models.TransientModel):
@@ -25,6 +32,10 @@ class PsaReplay(models.TransientModel):
         [("finished", "Done and skipped"), ("done", "Done"), ("stuck", "Held, waiting and dead"), ("all", "All")],
         required=True, default="done",
         help="Stuck messages go on themselves; finished ones are applied again as new messages.")
+    order_id = fields.Many2one("sale.order", "Contract", help="What its entries came from, and what waits for it.")
+    employee_id = fields.Many2one("hr.employee", "Person", help="What this person's entries came from.")
+    cause_id = fields.Many2one("psa.exception.cause", help="What exceptions of this cause hold.")
+    preview = fields.Html(readonly=True, sanitize=False)
     count = fields.Integer("Messages to Replay", compute="_compute_count")
 
     @api.model
@@ -40,7 +51,8 @@ class PsaReplay(models.TransientModel):
             values["connection_id"] = self.env.context.get("active_id")
         return values
 
-    @api.depends("message_ids", "connection_id", "stream_ids", "since", "until", "states")
+    @api.depends("message_ids", "connection_id", "stream_ids", "since", "until", "states", "order_id", "employee_id",
+                 "cause_id")
     def _compute_count(self):
         for wizard in self:
             if wizard.message_ids:
@@ -53,7 +65,7 @@ class PsaReplay(models.TransientModel):
     def _domain(self):
         domain = [
             ("connection_id", "=", self.connection_id.id), ("direction", "=", "in"), ("operation", "!=", "hint"),
-            ("received_at", ">=", self.since), ("origin", "!=", "replay"), ("payload", "!=", False),
+            ("received_at", ">=", self.since), ("origin", "!=", "replay"),
         ]
         states = {
             "finished": ("done", "skipped"), "done": ("done",), "stuck": ("held", "waiting", "retry", "dead"),
@@ -64,16 +76,74 @@ class PsaReplay(models.TransientModel):
             domain.append(("received_at", "<=", self.until))
         if self.stream_ids:
             domain.append(("stream_id", "in", self.stream_ids.ids))
+        if self.cause_id:
+            domain.append(("exception_id.cause_id", "=", self.cause_id.id))
+        # Whether a content is there is no secret, only the content is.
+        domain = Domain(domain) & Domain.custom(
+            to_sql=lambda _model, alias, _query: SQL("%s.payload IS NOT NULL", SQL.identifier(alias)))
+        if work := [(name, "=", self[name].id) for name in ("order_id", "employee_id") if self[name]]:
+            entries = self.env["psa.entry"]._search([*work, ("message_id", "!=", False)])
+            about = Domain("id", "in", entries.subselect("message_id"))
+            if self.order_id and not self.employee_id:
+                about |= Domain("order_id", "=", self.order_id.id)
+            domain &= about
         return domain
 
+    def _messages(self):
+        """Return the chosen messages, oldest first. :raise UserError: nothing was chosen"""
+        self.ensure_one()
+        if self.message_ids:
+            return self.message_ids.sorted("id")
+        if not self.connection_id or not self.since:
+            raise UserError(self.env._("Choose messages, or a connection and a moment."))
+        return self.env["psa.message"].search(self._domain(), order="id")
+
+    # === PREVIEW === #
+    def action_preview(self):
+        """Apply them in a savepoint, show what that changes on contracts, and take it back."""
+        messages = self._messages().filtered(lambda message: message.direction == "in")
+        tried, rows, stopped = messages[-PREVIEWED:], [], {}
+        for connection, group in tried.sudo().grouped("connection_id").items():
+            found, held = rehearse(self.sudo().env, connection, group.ids)
+            rows += found
+            for text, count in held.items():
+                stopped[text] = stopped.get(text, 0) + count
+        self.preview = self._difference(len(tried), len(messages), rows, stopped)
+        return {
+            "type": "ir.actions.act_window", "name": self.env._("Replay"), "res_model": self._name, "res_id": self.id,
+            "view_mode": "form", "views": [(False, "form")], "target": "new",
+        }
+
+    def _difference(self, tried, total, rows, stopped):
+        text = Markup("<p>%s</p>") % (
+            self.env._("%(tried)s of %(total)s messages were tried, the newest ones.", tried=tried, total=total)
+            if tried < total else self.env._("%s messages were tried.", tried))
+        if not rows:
+            text += Markup("<p>%s</p>") % self.env._("No amount would change.")
+        else:
+            Currency = self.env["res.currency"]
+            body = Markup().join(
+                Markup("<tr><td>%s</td><td>%s</td>%s</tr>") % (
+                    row["order_name"], row["partner_name"], Markup().join(
+                        Markup("<td class='text-end text-nowrap'>%s</td>")
+                        % Currency.browse(row["currency_id"]).format(row[name])
+                        for name in ("amount_before", "amount_after", "amount_change", "tax_change")))
+                for row in rows)
+            text += Markup(
+                "<div class='table-responsive'><table class='table table-sm'><thead><tr><th>%s</th><th>%s</th>"
+                "<th class='text-end'>%s</th><th class='text-end'>%s</th><th class='text-end'>%s</th>"
+                "<th class='text-end'>%s</th></tr></thead><tbody>%s</tbody></table></div>") % (
+                self.env._("Contract"), self.env._("Customer"), self.env._("To Bill Now"), self.env._("To Bill Then"),
+                self.env._("Change"), self.env._("Change of Tax"), body)
+        return text + Markup().join(
+            Markup("<p class='text-warning-emphasis'>%s</p>") % self.env._(
+                "%(count)s would be held: %(reason)s", count=count, reason=reason)
+            for reason, count in sorted(stopped.items(), key=lambda pair: -pair[1])[:10])
+
+    # === REPLAY === #
     def action_replay(self):
         """Send the messages on their way again, and say how many."""
-        self.ensure_one()
-        messages = self.message_ids
-        if not messages:
-            if not self.connection_id or not self.since:
-                raise UserError(self.env._("Choose messages, or a connection and a moment."))
-            messages = self.env["psa.message"].search(self._domain(), order="id")
+        messages = self._messages()
         for start in range(0, len(messages), PIECE):
             messages[start:start + PIECE].action_retry()
         return {

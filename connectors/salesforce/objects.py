@@ -143,8 +143,8 @@ def resolve(client, spec):
     child_fields = {}
     for child in spec.children:
         try:
-            child_fields[child.name] = _available(client, child.source, ("Id", child.key, *child.required),
-                                                  (*child.optional, "SystemModstamp"))
+            child_fields[child.name] = tuple(dict.fromkeys(_available(
+                client, child.source, ("Id", child.key, *child.required), (*child.optional, "SystemModstamp"))))
         except MissingScopeError as error:
             if error.code != "INVALID_TYPE":
                 raise  # the lines exist and cannot be read: a deal without them would be wrong

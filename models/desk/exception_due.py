@@ -60,7 +60,9 @@ class PsaException(models.Model):
     def write(self, vals):
         if vals.get("user_id") and "state" not in vals:
             self.filtered(lambda exception: exception.state == "new").sudo().write({"state": "assigned"})
-        result = super().write(vals)
+        # The activity tells the person; nobody wants a second mail of each.
+        told = self.with_context(mail_auto_subscribe_no_notify=True) if "user_id" in vals else self
+        result = super(PsaException, told).write(vals)
         if "user_id" in vals:
             self._follow_assignment()
         return result
@@ -79,7 +81,8 @@ class PsaException(models.Model):
                 raise UserError(self.env._(
                     "%s has no role in PSA Hub and cannot open exceptions. Use “Ask” instead: the answer comes back "
                     "here.", user.name))
-            exceptions.activity_schedule(
+            # One mail for one, none for many: they are in the list of activities, with their days.
+            exceptions.with_context(mail_activity_quick_update=len(self) > 1).activity_schedule(
                 "psa_hub.activity_exception", date_deadline=date_due, user_id=user.id,
                 summary=self.env._("Solve this exception"))
 

@@ -50,20 +50,19 @@ class PsaException(models.Model):
         askers = {exception: exception.waive_asked_by_id for exception in self}
         self._close("waived", reason)
         self.sudo()._release_holders("waive", reason)
-        for exception in self.sudo():
-            asker = askers[exception]
-            exception._message_log(body=self.env._(
-                "Waived, as %(asker)s asked: %(reason)s", asker=asker.name, reason=reason,
-            ) if asker else self.env._("Waived: %s", reason))
+        self.sudo()._message_log_batch({
+            exception.id: self.env._("Waived, as %(asker)s asked: %(reason)s", asker=asker.name, reason=reason)
+            if asker else self.env._("Waived: %s", reason)
+            for exception, asker in askers.items()
+        })
 
     def _ask_second_person(self, reason):
         if not self:
             return
         self.sudo().write({"waive_asked_by_id": self.env.uid, "waive_asked_reason": reason})
         self._log_waive("exception.waive_asked", reason)
-        for exception in self.sudo():
-            exception._message_log(body=self.env._("%(user)s wants to waive it: %(reason)s", user=self.env.user.name,
-                                                   reason=reason))
+        self.sudo()._message_log_batch(dict.fromkeys(self.ids, self.env._(
+            "%(user)s wants to waive it: %(reason)s", user=self.env.user.name, reason=reason)))
         for (cause, company), exceptions in self.sudo().grouped(lambda one: (one.cause_id, one.company_id)).items():
             owner = cause.with_company(company)
             others = (owner.manager_id | owner.user_id).filtered(
@@ -76,8 +75,7 @@ class PsaException(models.Model):
     def _refuse_waive(self, reason):
         """The second person does not agree: it is open as before."""
         self._check_second_person()
-        for exception in self.sudo():
-            exception._message_log(body=self.env._("Not waived: %s", reason))
+        self.sudo()._message_log_batch(dict.fromkeys(self.ids, self.env._("Not waived: %s", reason)))
         self.sudo().write({"waive_asked_by_id": False})
         self.sudo().activity_unlink(["psa_hub.activity_exception_waive"])
         self._log_waive("exception.waive_refused", reason)

@@ -41,8 +41,7 @@ class PsaFile(models.Model):
             records = provider.read_file(spec, self.name, io.BytesIO(content), self.stamp)
             if any(is_test(text) for record in records for text in texts(record.raw)):
                 return True
-            if not records.failure:
-                return False
-        except ConnectorError:  # not the kind of file that its name says: it is searched as a text
-            pass
-        return any(is_test(line) for line in content.decode("utf-8", "replace").splitlines())
+            is_unread = bool(records.failure)
+        except ConnectorError:  # not the kind of file that its name says
+            is_unread = True
+        return is_unread and any(is_test(line) for line in content.decode("utf-8", "replace").splitlines())

@@ -121,6 +121,7 @@ class PsaDashboard(models.AbstractModel):
         totals = {state: {"state": state, "label": label, "count": 0, "amount": 0.0, "held": 0.0}
                   for state, label in labels.items() if state != "cancelled"}
         since = fields.Datetime.now() - relativedelta(days=30)
+        totals["invoiced"]["since"] = fields.Datetime.to_string(since)
         for state, currency, company, count, amount, held in self.env["psa.proposal"]._read_group(
             [
                 *self._company_domain(),

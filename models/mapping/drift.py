@@ -1,8 +1,10 @@
 # pylint: disable=invalid-commit  # each stream in a transaction of its own, none open while a vendor is asked
 import logging
+from datetime import timedelta
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
+from odoo.tools import SQL
 
 from ...connectors.errors import ConnectorError
 from ..sync.gate import GateClosed
@@ -15,14 +17,19 @@ _logger = logging.getLogger(__name__)
 ENOUGH = 20  # fewer new records than this say nothing about a field that they lack
 OFTEN = 0.5  # a field that at least this share of the records had is missed when none has it
 SHOWN = 12
+LOOKED_AT_AGE = timedelta(hours=1)  # a description is as good as new for so long
 
 
 class PsaStream(models.Model):
     """Schema drift: what changed among the source's fields since a person has looked at them last.
 
-    Each day the fields of new stored records, and the vendor's own description where there is one, are compared with
-    what was known (``known_fields``). A removed or retyped field that the map in force reads is an exception that is
-    due at once, new fields are one that can wait. What is known changes only when a person accepts it.
+    Each day the fields of new stored records, and before a run the vendor's own description where there is one, are
+    compared with what was known (``known_fields``). A removed or retyped field that the map in force reads is an
+    exception that is due at once, new fields are one that can wait. What is known changes only when a person accepts
+    it.
+
+    When the vendor itself says that a field is gone which the map reads, the stream rests: read without it, the records
+    would empty what they filled before.
     """
 
     _inherit = "psa.stream"
@@ -31,6 +38,9 @@ class PsaStream(models.Model):
         readonly=True, copy=False,
         help="{described: {path: type}, seen: {path: [kind, share of records]}, message: id of the newest one seen}")
     drift = fields.Json(readonly=True, copy=False, help="{removed, retyped, new: [path]} since then.")
+    field_gone = fields.Boolean(
+        "Rests for a Field", readonly=True, copy=False,
+        help="The system has no longer a field that the field map reads. Nothing is read until the map does without.")
     drift_text = fields.Text("Changed Fields", compute="_compute_drift_text")
 
     @api.depends("drift")
@@ -73,6 +83,11 @@ class PsaStream(models.Model):
         drift = {"removed": sorted(removed), "retyped": dict(sorted(retyped.items())), "new": sorted(new)}
         return drift if any(drift.values()) else {}
 
+    def _described_gone(self):
+        """Return the paths (set) that the vendor described once and does not any more."""
+        before, after = (self.known_fields or {}).get("described") or {}, self.described or {}
+        return before.keys() - after.keys() if after else set()
+
     def _used_now(self):
         """Return ``{source path: {canonical field}}`` of the map in force."""
         return used_paths((line.canonical_field, line.path) for line in self.mapping_id.line_ids)
@@ -112,6 +127,9 @@ class PsaStream(models.Model):
             if drift != (stream.drift or {}):
                 stream.drift = drift
             used = stream._used_now()
+            gone = bool(stream._described_gone() & used.keys())
+            if gone != stream.field_gone:
+                stream.field_gone = gone
             hurt = {
                 "removed": [path for path in drift.get("removed", ()) if path in used],
                 "retyped": {path: kinds for path, kinds in drift.get("retyped", {}).items() if path in used}}
@@ -145,8 +163,24 @@ class PsaStream(models.Model):
     @api.model
     def _cron_check_drift(self):
         """Look at all streams in use; a system that cannot be asked today is compared by its stored records."""
-        streams = self.search([("direction", "=", "in"), ("connection_id.active", "=", True)])
-        for connection, group in streams.grouped("connection_id").items():
+        self.search([("direction", "=", "in"), ("connection_id.active", "=", True)])._look_at_fields()
+
+    @api.model
+    def _cron_pull(self):
+        """EXTENDS: what is about to be read is described anew first, at most once in an hour."""
+        old = fields.Datetime.now() - LOOKED_AT_AGE
+        (self._due() | self.search([("field_gone", "=", True)])).filtered(
+            lambda stream: stream.described_at and stream.described_at < old)._look_at_fields()
+        return super()._cron_pull()
+
+    @api.model
+    def _callable(self, where):
+        """EXTENDS: a stream that lacks a field rests."""
+        return super()._callable(SQL("(%s) AND stream.field_gone IS NOT TRUE", where))
+
+    def _look_at_fields(self):
+        """Describe these anew where the vendor can, and compare; in transactions of their own."""
+        for connection, group in self.grouped("connection_id").items():
             self.env.cr.commit()
             try:
                 if connection._is_live() and connection.state == "connected":
@@ -177,3 +211,13 @@ class PsaStream(models.Model):
             self.env["psa.exception"].sudo().search([
                 ("subject_key", "=", stream._drift_key()), ("is_open", "=", True)])._close_if_released()
         return True
+
+
+class PsaMapping(models.Model):
+    _inherit = "psa.mapping"
+
+    def _put_in_force(self, event="mapping.activate", reason=None):
+        """EXTENDS: a map that does without what is gone lets its stream read again."""
+        result = super()._put_in_force(event, reason)
+        self.stream_id.sudo().filtered("known_fields")._check_drift()
+        return result

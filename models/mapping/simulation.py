@@ -47,7 +47,7 @@ class PsaMappingSimulation(models.Model):
     conclusion = fields.Char(compute="_compute_report")
 
     _limits = models.Constraint(
-        "CHECK(message_limit BETWEEN 1 AND 100000)", "A simulation takes 1 to 100,000 records.")
+        "CHECK(message_limit BETWEEN 1 AND 30000)", "A simulation takes 1 to 30,000 records.")
 
     # === COMPUTE === #
     @api.depends("mapping_id", "run_at")
@@ -62,21 +62,27 @@ class PsaMappingSimulation(models.Model):
             run.conclusion = run._conclusion() if run.state == "done" else False
 
     def _conclusion(self):
-        if not self.changed_count and not self.broken_count and not self.mended_count:
+        changed = self.changed_count + self.broken_count + self.mended_count
+        if not changed and not self.line_ids:
             return self.env._("Nothing would change in %s records.", self.record_count)
         if not self.line_ids:
             return self.env._(
                 "%(changed)s of %(all)s records would change, and no amount.",
-                changed=self.changed_count + self.broken_count + self.mended_count, all=self.record_count)
+                changed=changed, all=self.record_count)
         sums = {}
         for line in self.line_ids:
             sums[line.currency_id] = sums.get(line.currency_id, 0.0) + line.amount_change
+        values = {
+            "changed": changed, "all": self.record_count, "contracts": len(self.line_ids),
+            "money": ", ".join(
+                f"{'+' if amount > 0 else ''}{currency.format(amount)}" for currency, amount in sums.items())}
+        if not changed:  # the version in force: the books are not what it says
+            return self.env._(
+                "Applied once more, %(all)s records would change %(contracts)s contracts; to bill: %(money)s before "
+                "tax.", **values)
         return self.env._(
             "%(changed)s of %(all)s records would change, on %(contracts)s contracts; to bill: %(money)s before tax.",
-            changed=self.changed_count + self.broken_count + self.mended_count, all=self.record_count,
-            contracts=len(self.line_ids),
-            money=", ".join(
-                f"{'+' if amount > 0 else ''}{currency.format(amount)}" for currency, amount in sums.items()))
+            **values)
 
     def _table_of_fields(self):
         if not self.field_changes:

@@ -7,14 +7,9 @@ from odoo.tools import SQL
 from ...connectors import jsontext
 from ...connectors.canonical import CanonicalError
 from ...connectors.errors import ConnectorError
-from ..sync.drain import Batch
-from ..sync.item import Claim
 from ..sync.mapper import Mapper, field_label, plain
 from ..sync.personal import MASK
-from ..sync.psa_lane import CLAIMED
-from ..sync.worker import Turn
-from .rehearsal import undone
-from .worth import Worth, snapshot, tax_of
+from .rehearsal import rehearse
 
 READ_AT_ONCE = 1000
 SAMPLES = 3
@@ -84,7 +79,9 @@ class PsaMappingSimulation(models.Model):
         baseline = self.stream_id.mapping_id
         message_ids, left_out = self._messages()
         difference = self._compare(baseline, message_ids)
-        lines, stopped = self._rehearse(difference.message_ids) if difference.message_ids else ([], Counter())
+        # The version in force is compared with the books: what a replay would change.
+        again = message_ids if baseline == self.mapping_id else difference.message_ids
+        lines, stopped = self._rehearse(again) if again else ([], Counter())
         for text, count in stopped.items():
             difference.problems[text] += count
         self.write({
@@ -142,75 +139,10 @@ class PsaMappingSimulation(models.Model):
 
     # === APPLY AND TAKE BACK === #
     def _rehearse(self, message_ids):
-        """Apply these messages with the new version and take it back.
+        """Apply these messages with this version and take it back.
 
         :return: ``(create values of the lines, Counter of sentences of what would be held)``
         """
-        connection = self.stream_id.connection_id
-        turn = Turn(connection)
-        before = snapshot(self.env, turn.company_ids)
-        with undone(self.env):
-            # A copy has an id of its own, which nothing remembers once it is gone.
-            trial = self.mapping_id.copy()
-            self.env["psa.message"].browse(message_ids)._replay()
-            stopped = self._apply_all(turn, trial, message_ids)
-            after = snapshot(self.env, turn.company_ids)
-            keys = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
-            tax_after = tax_of(self.env, {key: after[key] for key in keys if key in after})
-            names = self._names({key: after.get(key) or before[key] for key in keys})
-        tax_before = tax_of(self.env, {key: before[key] for key in keys if key in before})
-        return self._lines(keys, before, after, tax_before, tax_after, names), stopped
-
-    def _apply_all(self, turn, trial, message_ids):
-        """Work on the replays of ``message_ids`` as a worker does, batch by batch; count what does not go through."""
-        env = self.env["psa.lane"]._working_env(turn)
-        connection = env["psa.connection"].browse(turn.connection_id)
-        company = env["res.company"].browse(turn.company_id)
-        replays = [message_id for (message_id,) in env.execute_query(SQL(
-            "SELECT id FROM psa_message WHERE origin_message_id = ANY(%s) AND state = 'pending' AND origin = 'replay' "
-            "ORDER BY id", message_ids))]
-        stopped = Counter()
-        for start in range(0, len(replays), turn.batch_size):
-            rows = env.execute_query_dict(SQL(
-                "SELECT %s FROM psa_message WHERE id = ANY(%s) AND state = 'pending' ORDER BY id",
-                CLAIMED, replays[start:start + turn.batch_size]))
-            claims = [Claim(env["psa.message"].browse(row["id"]), connection, company, row) for row in rows]
-            batch = Batch(env, connection, claims, trust_unique=True, mappings={self.stream_id.id: trial.id})
-            batch.run()
-            for claim in batch.claims:
-                if claim.items and claim.outcome.state not in ("done", "skipped"):
-                    stopped[claim.outcome.text or self.env._("Waits for another record.")] += 1
-            env.flush_all()
-            env.invalidate_all()
-        return stopped
-
-    def _names(self, worths):
-        """Return ``{key: (contract, customer id, customer)}`` while they are in the database."""
-        orders = self.env["sale.order"].browse({order_id for order_id, _currency_id in worths})
-        return {(order.id, order.currency_id.id): (order.name, order.partner_id.id, order.partner_id.display_name)
-                for order in orders.exists()}
-
-    def _lines(self, keys, before, after, tax_before, tax_after, names):
-        """Return create values of the contracts on which something would change, in order of the change."""
-        nothing = Worth()
-        orders = set(self.env["sale.order"].browse({order_id for order_id, _currency in keys}).exists().ids)
-        partners = set(self.env["res.partner"].browse({name[1] for name in names.values()}).exists().ids)
-        lines = []
-        for key in keys:
-            old, new = before.get(key, nothing), after.get(key, nothing)
-            currency = self.env["res.currency"].browse(key[1])
-            name, partner_id, partner_name = names.get(key, ("", 0, ""))
-            taxes = tax_before.get(key, 0.0), tax_after.get(key, 0.0)
-            values = {
-                "count_before": old.count, "count_after": new.count, "amount_before": old.amount,
-                "amount_after": new.amount, "amount_change": currency.round(new.amount - old.amount),
-                "tax_before": taxes[0], "tax_after": taxes[1], "tax_change": currency.round(taxes[1] - taxes[0]),
-                "held_before": old.held, "held_after": new.held, "total_before": old.total, "total_after": new.total,
-            }
-            pairs = ("count", "amount", "tax", "held", "total")
-            if any(values[f"{pair}_before"] != values[f"{pair}_after"] for pair in pairs) or old.partner != new.partner:
-                lines.append({
-                    **values, "currency_id": currency.id, "order_name": name, "partner_name": partner_name,
-                    "order_id": key[0] if key[0] in orders else False,
-                    "partner_id": partner_id if partner_id in partners else False})
-        return sorted(lines, key=lambda line: -abs(line["amount_change"]))
+        # A copy has an id of its own, which nothing remembers once it is gone.
+        return rehearse(self.env, self.stream_id.connection_id, message_ids,
+                        lambda: {self.stream_id.id: self.mapping_id.copy().id})

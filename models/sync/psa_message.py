@@ -112,7 +112,8 @@ class PsaMessage(models.Model):
     _retry_idx = models.Index("(lane, connection_id, next_attempt_at) WHERE state = 'retry'")
     _wait_idx = models.Index("(wait_key) WHERE wait_key IS NOT NULL AND state IN ('waiting', 'held')")
     _record_idx = models.Index("(external_id, object_type)")
-    _open_idx = models.Index("(connection_id, state) WHERE state NOT IN ('done', 'skipped')")
+    _open_idx = models.Index(
+        "(connection_id, state) INCLUDE (company_id, risk_amount) WHERE state NOT IN ('done', 'skipped')")
 
     # === COMPUTE === #
     @api.depends("object_type", "external_id")

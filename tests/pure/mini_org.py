@@ -133,6 +133,7 @@ class MiniOrg:
         match = re.fullmatch(r"SELECT (.+?) FROM (\w+)(?: WHERE (.+?))?(?: ORDER BY (.+?))?(?: LIMIT (\d+))?", soql)
         names, where = match[1].split(", "), match[3] or ""
         known = {entry["name"] for entry in self.fields[match[2]]} | {"COUNT()"}
+        assert len(set(names)) == len(names), "duplicate field selected"
         for name in names:
             assert "." in name or name in known, f"{name} is not in the describe"
         rows = [row for row in self.tables[match[2]].values() if everything or not row.get("IsDeleted")]

@@ -43,7 +43,8 @@ def test_what_a_field_map_reads_of_lines_is_read():
     org.tables["OpportunityLineItem"]["l1"]["Phase__c"] = "Build"
     with serving(org) as server:
         session = session_for(server.url)
-        session.wanted = {"opportunity": ["OpportunityLineItems", "OpportunityLineItems[].Phase__c"]}
+        session.wanted = {"opportunity": [
+            "OpportunityLineItems", "OpportunityLineItems[].Id", "OpportunityLineItems[].Phase__c"]}
         (record,) = CONNECTOR.fetch_records(session, STREAMS["opportunity"], [DEAL])
     assert [line["Phase__c"] for line in record.raw["OpportunityLineItems"]] == ["Build"]
 

@@ -1,4 +1,4 @@
-import { Component, onWillStart, onWillUnmount, useState } from "@odoo/owl";
+import { Component, onWillStart, useEffect, useState } from "@odoo/owl";
 import { _t } from "@web/core/l10n/translation";
 import { deserializeDateTime, formatDateTime } from "@web/core/l10n/dates";
 import { registry } from "@web/core/registry";
@@ -20,8 +20,14 @@ export class Dashboard extends Component {
         this.action = useService("action");
         this.state = useState({ figures: null, updatedAt: null, stale: false });
         onWillStart(() => this.load());
-        const timer = setInterval(() => this.refresh(), REFRESH_SECONDS * 1000);
-        onWillUnmount(() => clearInterval(timer));
+        // Only a page that is shown refreshes itself: one that could not be loaded is never unmounted.
+        useEffect(
+            () => {
+                const timer = setInterval(() => this.refresh(), REFRESH_SECONDS * 1000);
+                return () => clearInterval(timer);
+            },
+            () => []
+        );
     }
 
     async load() {
@@ -88,15 +94,8 @@ export class Dashboard extends Component {
 
     // === ACTIONS === //
     openExceptions(cause) {
-        const context = cause
-            ? { search_default_open: 1, search_default_cause_id: cause.id }
-            : { search_default_open: 1 };
-        return this.action.doAction("psa_hub.action_psa_exception", { additionalContext: context });
-    }
-
-    openOverdue() {
         return this.action.doAction("psa_hub.action_psa_exception", {
-            additionalContext: { search_default_open: 1, search_default_overdue: 1 },
+            additionalContext: { search_default_open: 1, search_default_cause_id: cause.id },
         });
     }
 
@@ -118,7 +117,11 @@ export class Dashboard extends Component {
     }
 
     openProposals(row) {
-        return this.openList("psa.proposal", _t("Proposals: %s", row.label), [["state", "=", row.state]]);
+        const domain = [["state", "=", row.state]];
+        if (row.since) {
+            domain.push(["approved_at", ">=", row.since]);
+        }
+        return this.openList("psa.proposal", _t("Proposals: %s", row.label), domain);
     }
 
     openInvoiced() {

@@ -30,11 +30,15 @@ export class Timeline extends Component {
         this.action = useService("action");
         this.state = useState({ name: "", events: [], more: [], hidden: {} });
         onWillStart(() => this.load());
+        // The address names the record, so that the page can be loaded again.
+        const { res_model, res_id } = this.props.action.params;
+        this.props.updateActionState({ res_model, res_id });
     }
 
     async load() {
         const { res_model, res_id } = this.props.action.params;
         Object.assign(this.state, await this.orm.call("psa.timeline", "get_events", [res_model, res_id]));
+        this.env.config.setDisplayName(_t("Timeline of %s", this.state.name));
     }
 
     /** The kinds that occur, with how many of each. */

@@ -4,7 +4,8 @@ import { registry } from "@web/core/registry";
 import { formatFloat } from "@web/core/utils/numbers";
 import { standardFieldProps } from "@web/views/fields/standard_field_props";
 
-const PLAIN_STEPS = ["rounding", "days", "soft_cap"];
+// What is counted before it has a price
+const COUNTING_STEPS = ["rounding", "days"];
 
 /**
  * Shows the trace "why this amount" as a clerk would write it: what the work is worth, what is taken off and why, and
@@ -22,11 +23,11 @@ export class TraceField extends Component {
     get steps() {
         const trace = this.trace;
         const all = trace.steps || [];
-        const rows = all.filter((step) => PLAIN_STEPS.slice(0, 2).includes(step.step)).map((step) => this.row(step));
+        const rows = all.filter((step) => COUNTING_STEPS.includes(step.step)).map((step) => this.row(step));
         if (trace.rule) {
             rows.push({ what: _t("Worth"), why: this.calculation(trace), amount: "", left: this.money(trace.amount) });
         }
-        rows.push(...all.filter((step) => !PLAIN_STEPS.slice(0, 2).includes(step.step)).map((step) => this.row(step)));
+        rows.push(...all.filter((step) => !COUNTING_STEPS.includes(step.step)).map((step) => this.row(step)));
         return rows;
     }
 
@@ -35,7 +36,7 @@ export class TraceField extends Component {
     }
 
     row(step) {
-        const why = { rounding: this.rounding, days: this.days, soft_cap: this.cap, over_cap: this.cap }[step.step];
+        const why = step.cap ? this.cap : { rounding: this.rounding, days: this.days }[step.step];
         return {
             what: this.titles[step.step] || this.words(step.step),
             why: why ? why.call(this, step) : this.rest(step),
@@ -81,8 +82,12 @@ export class TraceField extends Component {
     rest(step) {
         return Object.entries(step)
             .filter(([key, value]) => !["step", "amount", "left"].includes(key) && !key.endsWith("_id") && value)
-            .map(([key, value]) => (["reason", "cap"].includes(key) ? value : `${this.words(key)}: ${this.text(value)}`))
+            .map(([key, value]) => (key === "reason" ? value : `${this.words(key)}: ${this.said(value)}`))
             .join(", ");
+    }
+
+    said(value) {
+        return Array.isArray(value) ? value.map((item) => `(${this.rest(item)})`).join(" ") : this.text(value);
     }
 
     calculation(trace) {
