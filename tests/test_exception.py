@@ -209,6 +209,13 @@ class TestExceptionWork(ExceptionCase):
         self.assertNotIn(self.env.ref("psa_hub.cause_poison"),
                          self.env["psa.exception.cause"].search([("has_open", "=", True)]))
 
+    def test_cause_cards_come_dearest_first(self):
+        self.raise_one("a", amount=100)
+        self.raise_one("b", "closed_project", amount=250)
+        causes = self.env["psa.exception.cause"].search([("has_open", "=", True)], order="open_amount desc")
+        self.assertEqual(causes.mapped("open_amount"), sorted(causes.mapped("open_amount"), reverse=True))
+        self.assertEqual(causes[0].open_amount, 250)
+
 
 @tagged("post_install", "-at_install")
 class TestExceptionRace(TransactionCase):

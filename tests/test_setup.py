@@ -67,7 +67,7 @@ class TestSetup(SetupCase):
             "connection_id": self.connection.id, "domain": "role", "source_value": "Guru"})
         self.connection.stream_ids[0].blocked_reason = "The right to read accounts is missing."
         left = self.left(self.connection)
-        self.assertEqual(left["map"], "1 values mean nothing in Odoo yet.")
+        self.assertEqual(left["map"], "Values that mean nothing in Odoo yet: 1.")
         self.assertIn("Accounts", left["test"])
 
     def test_a_missing_right_says_what_rests(self):

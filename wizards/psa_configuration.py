@@ -34,7 +34,7 @@ class PsaConfiguration(models.TransientModel):
 
     def _values(self):
         try:
-            text = base64.b64decode(self.file).decode()
+            text = base64.b64decode(self.with_context(bin_size=False).file).decode()
         except ValueError as error:
             raise UserError(self.env._("This is not an exported configuration.")) from error
         return self.connection_id._read_configuration(text)

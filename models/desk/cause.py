@@ -92,7 +92,7 @@ class PsaExceptionCause(models.Model):
         """Let the cards be sorted by the money at risk, which is in no column: the causes are few."""
         if field_name != "open_amount":
             return super()._order_field_to_sql(alias, field_name, direction, nulls, query)
-        causes = self.with_context(active_test=False).search([], order="id").sorted("open_amount")
+        causes = self.browse(self._ids_by_code().values()).sorted("open_amount")
         return tools.SQL("array_position(%s::int[], %s) %s", causes.ids, tools.SQL.identifier(alias, "id"), direction)
 
     # === CRUD === #

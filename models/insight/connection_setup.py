@@ -141,7 +141,7 @@ class PsaConnection(models.Model):
 
     def _map_fact(self, unknown):
         if unknown:
-            return False, self.env._("%s values mean nothing in Odoo yet.", unknown)
+            return False, self.env._("Values that mean nothing in Odoo yet: %s.", unknown)
         if self.empty_kinds:
             return bool(self.id), self.env._("Nothing said yet about: %s.", self.empty_kinds)
         return bool(self.id), ""

@@ -112,7 +112,7 @@ class PsaTimeline(models.AbstractModel):
         rows = self.env["psa.audit"].search(found, order="id desc", limit=LIMIT + 1)
         return [
             self._event("audit", row.moment, row, self.env._(
-                "%(who)s: %(what)s", who=row.user_id.sudo().name, what=row.event), row.reason)
+                "%(who)s: %(what)s", who=row.user_id.sudo().name, what=row.event_text), row.reason)
             for row in rows
         ]
 

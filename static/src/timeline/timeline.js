@@ -12,7 +12,7 @@ const KINDS = [
     ["mapping", _t("Mapping"), "fa-map-signs", "info"],
     ["rules", _t("Entry"), "fa-clock-o", "primary"],
     ["exception", _t("Exception"), "fa-exclamation-triangle", "danger"],
-    ["audit", _t("People"), "fa-user", "secondary"],
+    ["audit", _t("People"), "fa-user", "muted"],
     ["proposal", _t("Proposal"), "fa-check-square-o", "warning"],
     ["invoice", _t("Invoice"), "fa-file-text-o", "success"],
     ["payment", _t("Payment"), "fa-money", "success"],
