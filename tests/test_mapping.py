@@ -4,6 +4,7 @@ from odoo.exceptions import UserError, ValidationError
 from odoo.fields import Command
 from odoo.tests import tagged
 
+from ..connectors import jsontext
 from ..connectors.canonical import CanonicalError, Reference
 from ..models.sync.mapper import Mapper, Rule, fingerprint
 from ..models.sync.path import compile_path
@@ -159,3 +160,29 @@ class TestMapping(EngineCase):
                 with self.subTest(path=path, raw=raw):
                     expected, found = jmespath.search(path, raw), compile_path(path)(raw)
                     self.assertEqual((type(found), found), (type(expected), expected))
+
+    def test_functions_of_paths_are_exact(self):
+        raw = jsontext.loads('{"a": 0.1, "b": [0.1, 0.2, 1], "c": "12.30", "rows": [{"n": 2.5}, {"n": 1}]}')
+        for path, expected in (
+                ("sum(b)", Decimal("1.3")), ("max([a, `1`])", 1), ("max(b)", 1), ("min(b)", Decimal("0.1")),
+                ("avg(b[:2])", Decimal("0.15")), ("to_number(c)", Decimal("12.30")), ("to_number(`[]`)", None),
+                ("abs(a)", Decimal("0.1")), ("ceil(rows[0].n)", 3), ("to_string(b)", "[0.1,0.2,1]"),
+                ("type(a)", "number"), ("sort_by(rows, &n)[0].n", 1),
+                ("rows[?n > `2`] | [0].n", Decimal("2.5")), ("to_number('x')", None)):
+            found = compile_path(path)(raw)
+            self.assertEqual((found, isinstance(found, float)), (expected, False), path)
+
+    def test_a_path_that_does_not_fit_a_record_is_the_record_s_problem(self):
+        mapper = Mapper("resource", [Rule("name", "max(Name)", personal=True)])
+        with self.assertRaises(CanonicalError) as caught:
+            mapper.map({"Name": "Ada"})
+        self.assertIn("cannot be computed: “max(Name)”", str(caught.exception))
+        self.assertNotIn("Ada", str(caught.exception))
+        self.assertEqual(mapper.personal_values({"Name": "Ada", "Nick": "A."}), {"Ada", "A."}, "all of it is masked")
+        self.assertIn("cannot be computed", mapper.trace({"Name": "Ada"})[1][0]["error"])
+        self.receive("account", self.account("A1", Numbers=[1, "x"]))
+        self.draft(name="to_string(max(Numbers))")._put_in_force()
+        self.drain()
+        self.assertEqual((self.messages().state, self.exceptions().cause_code), ("held", "invalid_data"))
+        with self.assertRaisesRegex(ValidationError, "there is no function eval"):
+            self.draft(name="eval(Name)")

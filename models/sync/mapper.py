@@ -104,9 +104,27 @@ class _Field:
         self.transform = _TRANSFORMS.get(rule.transform)
         self.lines = []
 
+    def found(self, raw):
+        """Return what the path finds, None where it cannot be computed."""
+        try:
+            return self.get(raw) if self.get else None
+        except PathError:
+            return None
+
+    def personal_texts(self, raw):
+        """Return the texts (set) that the path finds; where it cannot be computed all of ``raw``."""
+        try:
+            return _texts(self.get(raw)) if self.get else set()
+        except PathError:
+            return _texts(raw)
+
     def value(self, raw):
         """Return what the rule finds in ``raw``, transformed but not yet coerced. :raise CanonicalError: it cannot"""
-        found = self.get(raw) if self.get else None
+        try:
+            found = self.get(raw) if self.get else None
+        except PathError as error:  # jmespath's own sentence quotes the value
+            raise CanonicalError(
+                self.label, f"cannot be computed: “{self.rule.path}” does not fit the record") from error
         if found is None or found == "":
             found = self.rule.constant or None
         if found is None:
@@ -172,11 +190,11 @@ class Mapper:
         """Return the texts (set) that the rules marked personal find in ``raw``, as the source wrote them."""
         found = set()
         for field in self.fields:
-            if field.rule.personal and field.get:
-                found |= _texts(field.get(raw))
-            if field.lines and field.get and isinstance(lines := field.get(raw), list):
-                found |= {text for line in field.lines if line.rule.personal and line.get
-                          for raw_line in lines for text in _texts(line.get(raw_line))}
+            if field.rule.personal:
+                found |= field.personal_texts(raw)
+            if field.lines and isinstance(lines := field.found(raw), list):
+                found |= {text for line in field.lines if line.rule.personal
+                          for raw_line in lines for text in line.personal_texts(raw_line)}
         return found
 
     def trace(self, raw):
@@ -188,7 +206,7 @@ class Mapper:
         values, trace, broken = {}, [], False
         for field in self.fields:
             step = {"field": field.label, "label": field_label(field.label), "path": field.rule.path,
-                    "found": field.get(raw) if field.get else None, "value": None, "error": None}
+                    "found": field.found(raw), "value": None, "error": None}
             try:
                 raw_value = field.value(raw)
                 coerced = canonical.coerce_fields({field.name: field.spec}, {field.name: raw_value})
@@ -229,13 +247,11 @@ def try_rule(type_name, rule, raw):
         return None, None, "is not a path"
     found = None
     try:
-        found = field.get(raw) if field.get else None
+        found = field.found(raw)
         value = field.value(raw)
         if spec.kind != canonical.LINES:
             value = canonical.coerce_fields({field.name: spec}, {field.name: value})[field.name]
         return plain(found), plain(value), ""
-    except PathError as error:
-        return None, None, str(error).splitlines()[0]
     except CanonicalError as error:
         return plain(found), None, error.problem
 

@@ -8,19 +8,35 @@ functions (under one microsecond). Everything else is left to ``jmespath`` itsel
 import functools
 
 import jmespath
-from jmespath.exceptions import JMESPathError
+from jmespath.exceptions import JMESPathError, UnknownFunctionError
+
+from .path_functions import DecimalFunctions
 
 PathError = JMESPathError
+
+_OPTIONS = jmespath.Options(custom_functions=DecimalFunctions())
 
 
 @functools.lru_cache(maxsize=10_000)
 def compile_path(expression):
     """Return a function from a raw record to the value that ``expression`` finds in it (None: nothing).
 
-    :raise PathError: not a JMESPath expression
+    The function raises :class:`PathError` where a JMESPath function gets a value that it is not made for.
+
+    :raise PathError: not a JMESPath expression, or a function that there is not
     """
     compiled = jmespath.compile(expression)
-    return _build(compiled.parsed) or compiled.search
+    _check_functions(compiled.parsed)
+    return _build(compiled.parsed) or functools.partial(compiled.search, options=_OPTIONS)
+
+
+def _check_functions(node):
+    """JMESPath itself notices an unknown function only when it meets a record."""
+    if node["type"] == "function_expression" and node["value"] not in DecimalFunctions.FUNCTION_TABLE:
+        raise UnknownFunctionError(f"there is no function {node['value']}()")
+    for child in node["children"]:
+        if isinstance(child, dict):  # the bounds of a slice are numbers
+            _check_functions(child)
 
 
 def _is_false(value):
