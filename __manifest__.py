@@ -102,6 +102,7 @@
         "views/psa_mapping_views.xml",
         "views/psa_value_map_views.xml",
         "views/psa_exception_views.xml",
+        "views/psa_exception_cause_views.xml",
         "views/psa_exception_job_views.xml",
         "views/psa_connection_views.xml",
         "views/psa_connection_setup_views.xml",

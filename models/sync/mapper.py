@@ -245,9 +245,8 @@ def try_rule(type_name, rule, raw):
         field = _Field(rule, spec, inner or name)
     except PathError:
         return None, None, "is not a path"
-    found = None
+    found = field.found(raw)
     try:
-        found = field.found(raw)
         value = field.value(raw)
         if spec.kind != canonical.LINES:
             value = canonical.coerce_fields({field.name: spec}, {field.name: value})[field.name]
