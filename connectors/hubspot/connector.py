@@ -4,7 +4,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ..base import Check, Connector
 from ..checks import check_login, check_right
-from . import client, declaration, reader, webhook, writer
+from . import client, declaration, reader, wanted, webhook, writer
 
 
 class HubSpotConnector(Connector):
@@ -80,6 +80,10 @@ class HubSpotConnector(Connector):
         if stream.code == "owner":
             return reader.owners_by_ids(session, external_ids)
         return reader.Reader(session, stream).by_ids(external_ids)
+
+    def describe_fields(self, session, stream):
+        # Owners come whole: HubSpot has no properties of them to choose from.
+        return None if stream.code == "owner" else wanted.described(session, stream)
 
     # === WEBHOOK, WRITING === #
 

@@ -20,6 +20,7 @@ from ..cursor import Keyset, format_instant, page_size, parse_instant
 from ..errors import PoisonError, TransientError
 from .client import client_of, next_page, rows_of
 from .declaration import CRM, KINDS, MERGED
+from .wanted import with_wanted
 
 _SEARCH_ROWS, _LIST_ROWS = 200, 100  # the largest pages
 _TICK = timedelta(milliseconds=1)
@@ -90,10 +91,10 @@ class Reader:
     """Reads one stream of CRM objects for one session."""
 
     def __init__(self, session, stream):
-        self.client = client_of(session)
+        self.session, self.client = session, client_of(session)
         self.settings = session.settings
         self.stream = stream
-        self.kind = KINDS[stream.code]
+        self.kind = with_wanted(session, stream, stream.code)
 
     # === PHASES === #
 
@@ -234,7 +235,7 @@ class Reader:
         ids = [row["id"] for row in rows]
         contacts = self.client.associated("deals", "contacts", ids)
         line_ids = self.client.associated("deals", "line_items", ids)
-        kind = KINDS["line_item"]
+        kind = with_wanted(self.session, self.stream, "line_item")
         lines = {str(line["id"]): {**line, "id": str(line["id"]), "net_price": net_price(line["properties"])}
                  for line in self.client.batch_read(kind.path, (kind.stamp, *kind.properties), dict.fromkeys(
                      line_id for found in line_ids.values() for line_id in found))}

@@ -53,6 +53,13 @@ def milliseconds(text):
     return round(parse_instant(text).timestamp() * 1000)
 
 
+def _shown(rows, names):
+    """Return rows with the properties that were asked for; HubSpot adds the stamp, and passes over unknown names."""
+    names = {*names, "hs_lastmodifieddate", "lastmodifieddate"}
+    return [{**row, "properties": {name: value for name, value in row["properties"].items() if name in names}}
+            for row in rows]
+
+
 class MiniPortal:
     """``objects`` is ``{path: {id: row}}``, ``links`` ``{(from path, to path): {id: {id: [type ids]}}}``."""
 
@@ -112,7 +119,9 @@ class MiniPortal:
             return self._batch_update(path, asked.json["inputs"])
         if tail:
             row = self.objects[path].get(self.merged.get(tail, tail))
-            return Answer(body=row) if row and not row["archived"] else error(404, "OBJECT_NOT_FOUND")
+            if not row or row["archived"]:
+                return error(404, "OBJECT_NOT_FOUND")
+            return Answer(body=_shown([row], asked.query["properties"].split(","))[0])
         archived = asked.query.get("archived") == "true"
         return self._list([row for row in self.objects[path].values() if row["archived"] == archived], asked)
 
@@ -123,9 +132,10 @@ class MiniPortal:
         return MiniPortal._page(rows, start, limit)
 
     @staticmethod
-    def _page(rows, start, limit, **more):
+    def _page(rows, start, limit, names=None, **more):
         paging = {"paging": {"next": {"after": str(start + limit)}}} if start + limit < len(rows) else {}
-        return Answer(body={"results": rows[start:start + limit], **paging, **more})
+        page = rows[start:start + limit]
+        return Answer(body={"results": page if names is None else _shown(page, names), **paging, **more})
 
     @staticmethod
     def _number(row, name):
@@ -144,15 +154,16 @@ class MiniPortal:
         (sort,) = body["sorts"]
         assert sort["direction"] == "ASCENDING"
         rows.sort(key=lambda row: self._number(row, sort["propertyName"]))
-        return self._page(rows, start, body["limit"], total=len(rows))
+        return self._page(rows, start, body["limit"], body["properties"], total=len(rows))
 
     def _batch_read(self, path, body):
         assert len(body["inputs"]) <= 100
         rows = [self.objects[path].get(item["id"]) for item in body["inputs"]]
         found = [row for row in rows if row and not row["archived"]]
         missing = {"numErrors": 1, "errors": [{"category": "OBJECT_NOT_FOUND", "message": "gone"}]}
-        return Answer(200 if len(found) == len(rows) else 207,
-                      {"status": "COMPLETE", "results": found, **({} if len(found) == len(rows) else missing)})
+        return Answer(200 if len(found) == len(rows) else 207, {
+            "status": "COMPLETE", "results": _shown(found, body["properties"]),
+            **({} if len(found) == len(rows) else missing)})
 
     def _associations(self, source, target, inputs):
         assert len(inputs) <= 100
