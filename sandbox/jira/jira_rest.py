@@ -1,16 +1,15 @@
-"""Jira's REST API, version 3: users, projects, issues by JQL, worklogs and their properties."""
+"""Jira's REST API, version 3: users, projects, issues by JQL and their fields, worklogs and their properties."""
 
 import json
 
 from ..messages import Response, json_response
-from . import jql
+from . import fields, jql
 from .errors import JiraError
 from .stamps import PROFILE_ZONE_NAME, from_milliseconds, jira_text, milliseconds
 
 _FEED_PAGE = 1000
 _SETTLE_MS = 60_000
 _PROPERTY_BYTES = 32_768
-_FIELDS = ("summary", "project", "updated", "status", "parent", "timeoriginalestimate")
 
 
 class JiraRest:
@@ -42,6 +41,9 @@ class JiraRest:
                 case _, "search":
                     raise JiraError(410, "The requested API has been removed. Please migrate to the "
                                          "/rest/api/3/search/jql API (CHANGE-2046).")
+                case "GET", "field":
+                    asked.allow()
+                    return json_response(fields.listed())
                 case "POST", "search", "jql":
                     return self._search(asked)
                 case "GET", "issue", name:
@@ -124,11 +126,11 @@ class JiraRest:
     @staticmethod
     def _fields(names):
         names = {part for name in ([names] if isinstance(names, str) else names) for part in name.split(",")}
-        return _FIELDS if names & {"*all", "*navigable"} else [name for name in _FIELDS if name in names]
+        return fields.IDS if names & {"*all", "*navigable"} else [name for name in fields.IDS if name in names]
 
-    def _issue(self, row, fields):
+    def _issue(self, row, names):
         answer = {"id": str(row["id"]), "key": row["key"], "self": f"{self.url}/rest/api/3/issue/{row['id']}"}
-        if fields:
+        if names:
             project = self.store.tables.projects[row["project"]]
             values = {
                 "summary": row["summary"], "updated": jira_text(row["updated"]),
@@ -136,8 +138,9 @@ class JiraRest:
                 "project": {"self": f"{self.url}/rest/api/3/project/{project['id']}", "id": str(project["id"]),
                             "key": project["key"], "name": project["name"]},
                 "status": {"name": row["status"], "statusCategory": {"key": "indeterminate", "name": "In Progress"}},
+                **{name: row.get(name) for name in fields.CUSTOM},
             }
-            answer["fields"] = {name: values[name] for name in fields if name in values}
+            answer["fields"] = {name: values[name] for name in names if name in values}
         return answer
 
     def _search(self, asked):
@@ -145,8 +148,8 @@ class JiraRest:
         body = asked.body(optional=("jql", "fields", "maxResults", "nextPageToken", "expand", "properties",
                                     "fieldsByKeys", "failFast", "reconcileIssues"))
         text, most, token = body.get("jql") or "", body.get("maxResults", 50), body.get("nextPageToken") or "p0"
-        fields = body.get("fields") or []
-        if type(most) is not int or most < 1 or not isinstance(fields, list):
+        names = body.get("fields") or []
+        if type(most) is not int or most < 1 or not isinstance(names, list):
             raise JiraError(400, "Invalid request payload. Refer to the REST API documentation and try again.")
         most = min(most, 100)
         start = token.removeprefix("p")
@@ -159,7 +162,7 @@ class JiraRest:
         order(found)
         endless = asked.fault == "endless_paging"
         start = 0 if endless else int(start)
-        page = [self._issue(row, self._fields(fields)) for row in found[start:start + most]]
+        page = [self._issue(row, self._fields(names)) for row in found[start:start + most]]
         answer = {"issues": asked.spoil(page), "isLast": start + most >= len(found) and not endless}
         if not answer["isLast"]:
             answer["nextPageToken"] = "p0" if endless else f"p{start + most}"

@@ -6,6 +6,7 @@ from decimal import Decimal
 from .. import studio
 from ..clock import START
 from .approvals import APPROVED, IN_REVIEW, monday
+from .fields import COST_CENTRE
 from .store import Worklog
 
 MANAGER = studio.person(studio.MARA).account_id
@@ -89,6 +90,7 @@ def _masters(tables):
             tables.issues[issue_id(deal, task)] = {
                 "id": issue_id(deal, task), "key": f"{deal.code}-{number}", "summary": task, "project": project_id,
                 "updated": _at(deal.closed_on, 12) + timedelta(minutes=number), "status": "In Progress",
+                COST_CENTRE: f"CC-{deal.number}",
                 "estimate": 3600 * int(sum(line.quantity for line in deal.lines if line.method == "time") / len(TASKS)),
             }
         key = account_key(deal.code)

@@ -204,6 +204,21 @@ def test_issue_pages_by_token_and_the_old_search_is_gone(client):
     assert client.jira("GET", "users/search?maxResults=1001").status_code == 400
 
 
+def test_fields_of_issues_with_those_of_the_site(client):
+    rows = {row["id"]: row for row in client.jira("GET", "field").json()}
+    assert rows["customfield_10041"] == {
+        "id": "customfield_10041", "key": "customfield_10041", "name": "Cost centre", "custom": True,
+        "orderable": True, "navigable": True, "searchable": True, "clauseNames": ["cf[10041]", "Cost centre"],
+        "schema": {"type": "string", "custom": "com.atlassian.jira.plugin.system.customfieldtypes:textfield",
+                   "customId": 10041}}
+    assert rows["summary"]["schema"] == {"type": "string", "system": "summary"}
+    assert "schema" not in rows["issuekey"]
+    assert client.jira("GET", "field", params={"type": "custom"}).status_code == 400
+    asked = ["customfield_10041", "customfield_10042", "customfield_99999"]
+    (issue,) = client.issues("id = 20011", fields=asked).json()["issues"]
+    assert issue["fields"] == {"customfield_10041": "CC-1", "customfield_10042": None}
+
+
 def test_projects_page_by_offset(client):
     first = client.jira("GET", "project/search?maxResults=2&status=live&status=archived").json()
     assert ([row["key"] for row in first["values"]], first["isLast"]) == (["NOVA", "DELF"], False)
