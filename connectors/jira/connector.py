@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from ..base import Connector, Part, WebhookReply
 from ..errors import DataError
-from . import auth, checks, declaration, webhook, worklog_status
+from . import auth, checks, declaration, wanted, webhook, worklog_status
 from .client import client_of
 from .reader import Reader
 from .worklogs import WorklogReader
@@ -52,6 +52,9 @@ class JiraConnector(Connector):
         if stream.code == "worklog":
             return WorklogReader(session).by_ids(external_ids)
         return Reader(session).by_ids(stream, external_ids)
+
+    def describe_fields(self, session, stream):
+        return wanted.described(session) if stream.code == "issue" else None
 
     def split(self, stream, raw, external_id):
         """Add hours: billable ones where there are any, else the hours worked."""

@@ -14,6 +14,7 @@ from ..errors import DataError
 from .client import client_of
 from .declaration import CUSTOMER, ISSUE, PROJECT, USER
 from .errors import JIRA, TEMPO
+from .wanted import with_wanted
 
 _FIELDS = ["summary", "project", "updated", "status", "parent", "timeoriginalestimate"]
 #: Jira answers a search with at most so many issues when it is asked for fields.
@@ -57,12 +58,12 @@ class Reader:
     """Reads all streams but the worklogs for one session."""
 
     def __init__(self, session):
-        self.client = client_of(session)
+        self.session, self.client = session, client_of(session)
 
     def page(self, stream, cursor, options):
         """Return the next :class:`~connectors.base.Page`."""
         if stream.code == "issue":
-            return self._changed_issues(cursor, options)
+            return self._changed_issues(stream, cursor, options)
         rows, following = getattr(self, f"_{stream.code}s")(cursor.get("next") or 0, options)
         service = TEMPO if stream.code == "customer" else JIRA
         watermark = "" if following else format_instant(self.client.now(service))
@@ -72,7 +73,7 @@ class Reader:
     def by_ids(self, stream, ids):
         """Return these records as they stand; one that is gone comes back as ``DELETE``."""
         if stream.code == "issue":
-            rows = issues_by_id(self.client, filter(str.isdigit, ids), _FIELDS).values()
+            rows = issues_by_id(self.client, filter(str.isdigit, ids), self._fields(stream)).values()
         else:
             rows, following = [], 0
             while following is not None:  # none of the lists can be asked for some of its rows
@@ -106,7 +107,10 @@ class Reader:
 
     # === ISSUES === #
 
-    def _changed_issues(self, cursor, options):
+    def _fields(self, stream):
+        return with_wanted(self.session, stream, _FIELDS)
+
+    def _changed_issues(self, stream, cursor, options):
         state = dict(cursor)
         if not state.get("jql"):  # a run begins
             now = self.client.now(JIRA, ask=True)
@@ -115,7 +119,7 @@ class Reader:
                 start = parse_instant(options["since"])
             minutes = math.ceil((now - start if start else _EVER) / timedelta(minutes=1)) + 1
             state |= {"jql": f"updated >= -{minutes}m ORDER BY updated ASC", "started": format_instant(now)}
-        body = {"jql": state["jql"], "fields": _FIELDS, "maxResults": page_size(options, _ISSUES_PER_CALL)}
+        body = {"jql": state["jql"], "fields": self._fields(stream), "maxResults": page_size(options, _ISSUES_PER_CALL)}
         if state.get("next"):
             body["nextPageToken"] = state["next"]
         answer = self.client.jira("POST", "/search/jql", json=body)

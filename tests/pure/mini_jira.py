@@ -62,6 +62,9 @@ class MiniJira:
         self.issues = {10077: self.issue(10077, "NOVA-1"), 10078: self.issue(10078, "NOVA-2", parent={"id": "10077"})}
         self.customers = [{"id": 31, "key": "NOVA", "name": "Novaterra"}, {"id": 32, "key": "BIRK", "name": "Birk"}]
         self.attributes = [{"key": "_Account_", "type": "ACCOUNT"}, {"key": "_Invoiced_", "type": "INPUT_FIELD"}]
+        self.fields = [{"id": "issuekey", "name": "Key", "custom": False}, *(
+            {"id": name, "name": name.capitalize(), "custom": False, "schema": {"type": "string", "system": name}}
+            for name in ("summary", "project", "updated", "status", "parent", "timeoriginalestimate", "duedate"))]
         self.overrides, self.writes = {}, []
         #: ``{Tempo id: {key: value}}``, their writes, worklogs that Tempo does not change, and that Jira does not
         self.properties, self.property_writes, self.approved, self.locked = {}, [], set(), set()
@@ -117,6 +120,9 @@ class MiniJira:
         if path == "/project/search":
             start = int(asked.query["startAt"])
             return Answer(body={"values": self.projects[start:start + 1], "isLast": start + 1 >= len(self.projects)})
+        if path == "/field":
+            assert not asked.query
+            return Answer(body=self.fields)
         if path == "/search/jql":
             return self._search(asked.json)
         if path == "/worklog/list":
@@ -146,7 +152,7 @@ class MiniJira:
             ids = [int(number) for number in found[1].split(",")]
             if not set(ids) <= self.issues.keys():
                 return Answer(400, {"errorMessages": ["Issue does not exist or you do not have permission to see it."]})
-            return Answer(body={"issues": [self.issues[number] for number in ids], "isLast": True})
+            return Answer(body={"issues": self._shown((self.issues[number] for number in ids), body), "isLast": True})
         minutes = int(re.fullmatch(r"updated >= -(\d+)m ORDER BY updated ASC", body["jql"])[1])
         floor = (self.now - timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:00.000+0000")
         rows = sorted((row for row in self.issues.values() if row["fields"]["updated"] >= floor),
@@ -154,7 +160,12 @@ class MiniJira:
         start = int(body.get("nextPageToken") or 0)
         end = start + body["maxResults"]
         more = {"nextPageToken": str(end)} if end < len(rows) else {}
-        return Answer(body={"issues": rows[start:end], "isLast": not more, **more})
+        return Answer(body={"issues": self._shown(rows[start:end], body), "isLast": not more, **more})
+
+    @staticmethod
+    def _shown(rows, body):
+        return [{**row, "fields": {name: value for name, value in row["fields"].items() if name in body["fields"]}}
+                for row in rows]
 
     def _list(self, asked, rows):
         start, limit = int(asked.query.get("offset", 0)), int(asked.query.get("limit", 50))
