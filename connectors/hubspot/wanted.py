@@ -32,11 +32,11 @@ def described(session, stream):
     """Return the properties of a stream's records; see :meth:`connectors.base.Connector.describe_fields`."""
     client = client_of(session)
     result = _entries(client, stream.code, "")
-    if stream.code == "deal":
+    for code in ("line_item",) if stream.code == "deal" else ():
         try:
-            result |= _entries(client, "line_item", _LINES)
+            result |= _entries(client, code, _LINES)
         except MissingScopeError:
-            pass  # the properties of lines may need a right of their own; the deal itself is described
+            continue  # the properties of lines may need a right of their own; the deal itself is described
     return result
 
 
