@@ -91,7 +91,7 @@ class PsaLane(models.AbstractModel):
         beside other workers, without costing an attempt.
 
         :param stand_by: seconds to wait for messages that another worker has locked, so that a killed worker's work is
-            taken up at once
+            taken up at once; 0: end when nothing is due
         :return: number of messages that were worked on
         """
         worker = Worker(self.env.cr)
@@ -110,7 +110,7 @@ class PsaLane(models.AbstractModel):
                 continue
             now = time.monotonic()
             idle_since = idle_since or now
-            waiting = (stand_by if connections else LINGER_SECONDS) - (now - idle_since)
+            waiting = (stand_by if connections else min(stand_by, LINGER_SECONDS)) - (now - idle_since)
             if waiting <= 0 or not progress.done and not connections:
                 break
             self.env.cr.commit()
