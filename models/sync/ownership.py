@@ -1,6 +1,7 @@
 from odoo import models
 from odoo.tools import SQL
 
+from ...connectors import canonical
 from .item import UPSERT
 
 
@@ -14,6 +15,7 @@ class PsaApply(models.AbstractModel):
 
         An item that may only link and has found nothing is held.
         """
+        items = [item for item in items if canonical.TYPES[item.canonical_type].lane == "master"]
         by_stream = self.env["psa.stream"].browse({item.claim.stream for item in items}).grouped("id")
         shared = []
         for item in items:

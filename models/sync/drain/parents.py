@@ -85,6 +85,8 @@ def _resolve(batch, references):
 
 def _recognise(batch, references):
     """Bind what is named by a key that people use for it in Odoo too: a project's code, a person's e-mail address."""
+    if not references:  # a batch of one message would spend a good part of its time on asking
+        return
     natural = batch.connection._natural_keys()
     keys_by_type = {}
     for object_type, external_id in references:
