@@ -122,19 +122,21 @@ class PsaReplay(models.TransientModel):
             text += Markup("<p>%s</p>") % self.env._("No amount would change.")
         else:
             Currency = self.env["res.currency"]
+            columns = {
+                "amount_before": self.env._("To Bill Now"), "amount_after": self.env._("To Bill Then"),
+                "amount_change": self.env._("Change"), "tax_change": self.env._("Change of Tax")}
+            head = Markup().join(Markup("<th class='text-end'>%s</th>") % label for label in columns.values())
             body = Markup().join(
-                Markup("<tr><td>%s</td><td>%s</td>%s</tr>") % (
+                Markup("<tr><td class='fw-bold'>%s</td><td>%s</td>%s</tr>") % (
                     row["order_name"], row["partner_name"], Markup().join(
-                        Markup("<td class='text-end text-nowrap'>%s</td>")
-                        % Currency.browse(row["currency_id"]).format(row[name])
-                        for name in ("amount_before", "amount_after", "amount_change", "tax_change")))
+                        Markup("<td class='text-end text-nowrap' data-label='%s'>%s</td>") % (
+                            label, Currency.browse(row["currency_id"]).format(row[name]))
+                        for name, label in columns.items()))
                 for row in rows)
             text += Markup(
-                "<div class='table-responsive'><table class='table table-sm'><thead><tr><th>%s</th><th>%s</th>"
-                "<th class='text-end'>%s</th><th class='text-end'>%s</th><th class='text-end'>%s</th>"
-                "<th class='text-end'>%s</th></tr></thead><tbody>%s</tbody></table></div>") % (
-                self.env._("Contract"), self.env._("Customer"), self.env._("To Bill Now"), self.env._("To Bill Then"),
-                self.env._("Change"), self.env._("Change of Tax"), body)
+                "<div class='table-responsive'><table class='table table-sm o_psa_stacked'><thead><tr><th>%s</th>"
+                "<th>%s</th>%s</tr></thead><tbody>%s</tbody></table></div>") % (
+                self.env._("Contract"), self.env._("Customer"), head, body)
         return text + Markup().join(
             Markup("<p class='text-warning-emphasis'>%s</p>") % self.env._(
                 "%(count)s would be held: %(reason)s", count=count, reason=reason)
