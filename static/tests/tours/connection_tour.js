@@ -7,6 +7,7 @@ registry.category("web_tour.tours").add("psa_hub_connection", {
         { trigger: ".o_field_widget[name=name] input", run: "edit Fake of the tour" },
         { trigger: ".o_field_widget[name=connector_code] input", run: "click" },
         { trigger: ".o_select_menu_item:contains('Fake Vendor')", run: "click" },
+        { content: "how one logs in there is known", trigger: ".o_field_widget[name=auth_method]" },
         { trigger: ".o_form_button_save", run: "click" },
         { trigger: ".o_form_saved" },
         { content: "what the vendor asks for", trigger: ".o_field_widget[name=credential_ids] .o_data_row:contains('Client secret') [name=value]:contains('not set')", run: "click" },
